@@ -1,0 +1,1 @@
+"""The domain of Heartbeat and its storage: no Dagster, no FastAPI."""

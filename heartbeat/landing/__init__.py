@@ -1,0 +1,1 @@
+"""Landing: a source system's tables, exactly as they are, into the marts database."""

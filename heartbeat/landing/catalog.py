@@ -1,0 +1,81 @@
+"""The catalog of a source: its tables, columns and keys, written by `heartbeat source discover`.
+
+The file lets the code location load without a connection; every load resolves the columns anew.
+"""
+
+from pathlib import Path
+from typing import Literal
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from heartbeat.errors import ContentError
+
+WriteMode = Literal["merge", "replace"]
+"""How a load joins the rows that are there: `merge` by key, or `replace` all of them."""
+
+
+class Column(BaseModel):
+    """One column of a source table and the type that it has once landed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    name: str
+    landed_as: str
+    source_type: str
+    landed_type: str
+    nullable: bool
+
+
+class Table(BaseModel):
+    """One source table and how it is written."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    schema_name: str
+    name: str
+    landed_as: str
+    columns: tuple[Column, ...]
+    primary_key: tuple[str, ...]
+    write: WriteMode
+    reason: str
+
+    @property
+    def qualified_name(self) -> str:
+        """`schema.table` as the source writes it."""
+        return f"{self.schema_name}.{self.name}"
+
+    @property
+    def landed_key(self) -> tuple[str, ...]:
+        """The primary key by the landed names of its columns."""
+        landed = {column.name: column.landed_as for column in self.columns}
+        return tuple(landed[name] for name in self.primary_key)
+
+
+class Catalog(BaseModel):
+    """All tables of a source that are landed."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    tables: tuple[Table, ...]
+
+    def of_schema(self, schema_name: str) -> tuple[Table, ...]:
+        """The tables of one source schema, by name."""
+        return tuple(table for table in self.tables if table.schema_name == schema_name)
+
+
+def read_catalog(path: Path) -> Catalog:
+    """Read a generated catalog; raises ContentError that says how to generate it."""
+    mend = f"run `heartbeat source discover {path.name.removesuffix('.catalog.json')}`"
+    try:
+        return Catalog.model_validate_json(path.read_bytes())
+    except FileNotFoundError as error:
+        raise ContentError(path, 1, f"there is no catalog yet; {mend}") from error
+    except ValidationError as error:
+        problem = error.errors()[0]
+        where = ".".join(str(step) for step in problem["loc"])
+        raise ContentError(path, 1, f"{where}: {problem['msg']}; {mend}") from error
+
+
+def write_catalog(path: Path, catalog: Catalog) -> None:
+    """Write the catalog so that a difference between two of them reads well."""
+    path.write_text(catalog.model_dump_json(indent=1) + "\n", encoding="utf-8")

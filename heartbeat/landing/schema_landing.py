@@ -1,0 +1,261 @@
+"""Land one source schema: copy out of one snapshot, load through dlt, index, write the ledger."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import dlt
+import psycopg
+from dlt.pipeline.exceptions import PipelineStepFailed
+from psycopg import Connection, sql
+
+from heartbeat.errors import HeartbeatError, SourceUnreachableError
+from heartbeat.landing.catalog import Table
+from heartbeat.landing.destination import marts
+from heartbeat.landing.ledger import TableLoad, record
+from heartbeat.landing.resource import schema_source
+from heartbeat.landing.source_session import CopiedRows, SourceSession, source_session
+from heartbeat.settings import Settings
+from heartbeat.source import Source, TableOptions
+
+Progress = Callable[[str], None]
+"""Called with a landed table's name when its rows have been read."""
+
+# dlt reads these once per pipeline; extraction in threads breaks under Dagster, and twenty loaders starve Postgres
+_DLT_SETTINGS = {
+    "RUNTIME__DLTHUB_TELEMETRY": "false",
+    "RUNTIME__LOG_LEVEL": "ERROR",
+    "EXTRACT__WORKERS": "1",
+    "LOAD__WORKERS": "3",
+    "LOAD__DELETE_COMPLETED_JOBS": "true",
+    "LOAD__RAISE_ON_FAILED_JOBS": "true",
+    "LOAD__RAISE_ON_MAX_RETRIES": "3",
+}
+
+
+class LandingInProgressError(HeartbeatError):
+    """Another process lands the same schema now."""
+
+
+@dataclass(frozen=True)
+class _ReadTable:
+    table: Table
+    copied: CopiedRows
+    polled_at: datetime
+    started_at: datetime
+
+
+@dataclass(frozen=True)
+class SchemaLanding:
+    """The landing of chosen tables of one source schema into its landed schema."""
+
+    source: Source
+    schema_name: str
+    settings: Settings
+    run_id: str
+
+    @property
+    def landed_schema(self) -> str:
+        """The schema in marts."""
+        return self.source.landed_schema(self.schema_name)
+
+    def land(self, landed_tables: Sequence[str], progress: Progress) -> tuple[TableLoad, ...]:
+        """Land the tables, given by their landed names: one outcome each, failures among them.
+
+        A table that fails keeps its last good rows and says why in its outcome and in the ledger.
+        Raises LandingInProgressError when another process lands this schema now.
+        """
+        with (
+            psycopg.connect(self.settings.database_url, autocommit=True) as connection,
+            self._exclusively(connection),
+            self._work_folder() as folder,
+        ):
+            read, failed = self._read(landed_tables, connection, folder, progress)
+            error = self._load(read)
+            outcomes = [*failed, *(self._outcome(each, connection, error) for each in read)]
+            for outcome in outcomes:
+                record(connection, outcome, self.run_id)
+        return tuple(outcomes)
+
+    def _read(
+        self,
+        landed_tables: Sequence[str],
+        connection: Connection[Any],
+        folder: Path,
+        progress: Progress,
+    ) -> tuple[list[_ReadTable], list[TableLoad]]:
+        read: list[_ReadTable] = []
+        failed: list[TableLoad] = []
+        try:
+            with source_session(self.source.name, self.source.file) as session:
+                tables = {t.landed_as: t for t in session.catalog().of_schema(self.schema_name)}
+                for name in landed_tables:
+                    started_at = datetime.now(UTC)
+                    try:
+                        read.append(
+                            self._read_table(name, tables.get(name), session, connection, folder)
+                        )
+                    except (HeartbeatError, psycopg.Error, OSError) as error:
+                        failed.append(self._failure(name, started_at, str(error)))
+                    progress(name)
+        except (SourceUnreachableError, psycopg.OperationalError) as error:
+            done = {each.table.landed_as for each in read}
+            remaining = [name for name in landed_tables if name not in done]
+            failed = [self._failure(name, datetime.now(UTC), str(error)) for name in remaining]
+        return read, failed
+
+    def _read_table(
+        self,
+        landed_table: str,
+        table: Table | None,
+        session: SourceSession,
+        connection: Connection[Any],
+        folder: Path,
+    ) -> _ReadTable:
+        if table is None:
+            raise HeartbeatError(
+                f"{self.source.name} no longer has the table that lands as {landed_table}; "
+                f"run `heartbeat source discover {self.source.name}`"
+            )
+        started_at = datetime.now(UTC)
+        copied = session.copy_out(
+            table,
+            folder / f"{landed_table}.copy",
+            after=self._newer_rows(table, connection),
+        )
+        return _ReadTable(table, copied, session.polled_at, started_at)
+
+    def _newer_rows(self, table: Table, connection: Connection[Any]) -> sql.Composable | None:
+        options = self._options(table)
+        if table.write != "merge" or options.cursor is None:
+            return None
+        cursor = next(c for c in table.columns if c.name == options.cursor)
+        watermark = self._watermark(table, cursor.landed_as, connection)
+        if watermark is None:
+            return None
+        return sql.SQL("({cursor} >= {watermark}::{type} - interval {lag} or {cursor} is null)").format(
+            cursor=sql.Identifier(cursor.name),
+            watermark=sql.Literal(watermark),
+            type=sql.SQL(cursor.landed_type),
+            lag=sql.Literal(options.lag),
+        )
+
+    def _watermark(
+        self, table: Table, landed_cursor: str, connection: Connection[Any]
+    ) -> str | None:
+        query = sql.SQL("select max({})::text from {}").format(
+            sql.Identifier(landed_cursor), sql.Identifier(self.landed_schema, table.landed_as)
+        )
+        try:
+            row = connection.execute(query).fetchone()
+        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
+            return None
+        return row[0] if row else None
+
+    def _load(self, read: Sequence[_ReadTable]) -> str | None:
+        if not read:
+            return None
+        source = schema_source(
+            self.landed_schema,
+            [each.table for each in read],
+            {each.table.landed_as: each.copied for each in read},
+        )
+        os.environ.update(_DLT_SETTINGS)
+        pipeline = dlt.pipeline(
+            pipeline_name=self.landed_schema,
+            pipelines_dir=str(self.settings.dlt_home),
+            destination=marts(
+                self.settings.database_url, replace_strategy="insert-from-staging"
+            ),
+            dataset_name=self.landed_schema,
+        ).drop()
+        try:
+            pipeline.run(source)
+        except PipelineStepFailed as error:
+            return _first_line(error)
+        return None
+
+    def _outcome(
+        self, read: _ReadTable, connection: Connection[Any], error: str | None
+    ) -> TableLoad:
+        if error is not None:
+            return self._failure(read.table.landed_as, read.started_at, error)
+        self._index(read.table, connection)
+        landed = sql.Identifier(self.landed_schema, read.table.landed_as)
+        connection.execute(sql.SQL("analyze {}").format(landed))
+        row = connection.execute(sql.SQL("select count(*) from {}").format(landed)).fetchone()
+        assert row is not None
+        return TableLoad(
+            landed_schema=self.landed_schema,
+            landed_table=read.table.landed_as,
+            write_mode=read.table.write,
+            started_at=read.started_at,
+            polled_at=read.polled_at,
+            rows_sent=read.copied.rows,
+            bytes_sent=read.copied.bytes,
+            row_count=row[0],
+        )
+
+    def _index(self, table: Table, connection: Connection[Any]) -> None:
+        landed_names = {column.name: column.landed_as for column in table.columns}
+        declared = self.source.file.indexes.get(table.qualified_name, ())
+        indexes = [("key", "unique index", table.landed_key)] if table.landed_key else []
+        indexes += [
+            ("_".join(names), "index", tuple(landed_names[name] for name in names))
+            for names in declared
+        ]
+        for suffix, kind, columns in indexes:
+            connection.execute(
+                sql.SQL("create {} if not exists {} on {} ({})").format(
+                    sql.SQL(kind),
+                    sql.Identifier(f"{table.landed_as}_{suffix}"[:63]),
+                    sql.Identifier(self.landed_schema, table.landed_as),
+                    sql.SQL(", ").join(map(sql.Identifier, columns)),
+                )
+            )
+
+    def _options(self, table: Table) -> TableOptions:
+        return self.source.file.tables.get(table.qualified_name, TableOptions())
+
+    def _failure(self, landed_table: str, started_at: datetime, error: str) -> TableLoad:
+        modes = {t.landed_as: t.write for t in self.source.catalog.of_schema(self.schema_name)}
+        return TableLoad(
+            landed_schema=self.landed_schema,
+            landed_table=landed_table,
+            write_mode=modes[landed_table],
+            started_at=started_at,
+            error=" ".join(error.split()),
+        )
+
+    @contextmanager
+    def _exclusively(self, connection: Connection[Any]) -> Iterator[None]:
+        lock = connection.execute(
+            "select pg_try_advisory_lock(hashtextextended(%s, 0))", [f"land {self.landed_schema}"]
+        ).fetchone()
+        if lock != (True,):
+            raise LandingInProgressError(
+                f"{self.landed_schema} is being landed by another process; try again when it is done"
+            )
+        yield
+
+    @contextmanager
+    def _work_folder(self) -> Iterator[Path]:
+        folder = self.settings.dlt_home / f"{self.landed_schema}.copy"
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder)
+
+
+def _first_line(error: PipelineStepFailed) -> str:
+    cause: BaseException = error
+    while cause.__cause__ is not None:
+        cause = cause.__cause__
+    return str(cause) or type(cause).__name__

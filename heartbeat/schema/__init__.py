@@ -1,0 +1,1 @@
+"""The schema `heartbeat` of the marts database, as versioned migrations."""

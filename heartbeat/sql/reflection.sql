@@ -1,0 +1,70 @@
+-- name: tables
+-- Ordinary and partitioned tables; partitions, views and foreign tables are not tables of their own.
+select
+    n.nspname as schema_name,
+    c.relname as name,
+    coalesce(
+        (
+            select array_agg(a.attname::text order by key.position)
+            from pg_catalog.pg_index i
+            cross join lateral unnest(i.indkey) with ordinality as key (attnum, position)
+            join pg_catalog.pg_attribute a on a.attrelid = i.indrelid and a.attnum = key.attnum
+            where i.indrelid = c.oid and i.indisprimary
+        ),
+        array[]::text[]
+    ) as primary_key
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where n.nspname = any (%(schemas)s)
+  and c.relkind in ('r', 'p')
+  and not c.relispartition
+order by n.nspname, c.relname
+
+-- name: columns
+-- A domain lands as the type below it, an enum as text, any other type that is not built in as text.
+with recursive base (type_id, base_id, base_modifier, depth) as (
+    select t.oid, t.oid, -1, 0 from pg_catalog.pg_type t
+    union all
+    select b.type_id, t.typbasetype, t.typtypmod, b.depth + 1
+    from base b
+    join pg_catalog.pg_type t on t.oid = b.base_id
+    where t.typtype = 'd'
+),
+resolved as (
+    select distinct on (type_id) type_id, base_id, base_modifier
+    from base
+    order by type_id, depth desc
+),
+landed as (
+    select
+        r.type_id,
+        case
+            when t.typcategory = 'A' and t.typelem <> 0 then r_element.base_id
+            else r.base_id
+        end as plain_id,
+        r.base_modifier,
+        t.typcategory = 'A' and t.typelem <> 0 as is_array
+    from resolved r
+    join pg_catalog.pg_type t on t.oid = r.base_id
+    left join resolved r_element on r_element.type_id = t.typelem
+)
+select
+    n.nspname as schema_name,
+    c.relname as table_name,
+    a.attname as name,
+    pg_catalog.format_type(a.atttypid, a.atttypmod) as source_type,
+    case
+        when plain.typnamespace <> 'pg_catalog'::regnamespace then 'text'
+        when l.is_array then pg_catalog.format_type(plain.oid, null)
+        else pg_catalog.format_type(plain.oid, case when l.base_modifier >= 0 then l.base_modifier else a.atttypmod end)
+    end || case when l.is_array then '[]' else '' end as landed_type,
+    not a.attnotnull as nullable
+from pg_catalog.pg_class c
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
+join landed l on l.type_id = a.atttypid
+join pg_catalog.pg_type plain on plain.oid = l.plain_id
+where n.nspname = any (%(schemas)s)
+  and c.relkind in ('r', 'p')
+  and not c.relispartition
+order by n.nspname, c.relname, a.attnum
