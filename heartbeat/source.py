@@ -24,7 +24,7 @@ class TableOptions(BaseModel):
     cursor: str | None = None
     """Column that grows with every change of a row; only rows past the landed maximum are read."""
     lag: _Interval = "0 seconds"
-    """How far before the landed maximum each load reads again; must exceed the longest transaction."""
+    """How far before the landed maximum a load reads; must exceed the longest transaction."""
     write: Literal["merge", "replace"] | None = None
     drop_columns: tuple[str, ...] = ()
     """Columns that are never read, for example personal data."""
@@ -46,7 +46,9 @@ class SourceFile(BaseModel):
     def _names_only_landed_schemas(self) -> Self:
         for name in (*self.skip_tables, *self.tables, *self.indexes):
             if name.split(".")[0] not in self.schemas:
-                raise ValueError(f"{name} is in none of the landed schemas ({', '.join(self.schemas)})")
+                raise ValueError(
+                    f"{name} is in none of the landed schemas ({', '.join(self.schemas)})"
+                )
         return self
 
 
@@ -64,7 +66,7 @@ class Source:
         return landed_schema(self.name, schema_name)
 
     def connection_url(self) -> str:
-        """The libpq URL from the environment; raises SourceUnreachableError that names the variable."""
+        """The libpq URL; raises SourceUnreachableError that names the variable."""
         return connection_url(self.name, self.file)
 
 

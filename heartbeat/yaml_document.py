@@ -24,8 +24,8 @@ def read_text(path: Path) -> str:
 def parse_yaml(text: str, model: type[Model], path: Path, *, first_line: int = 1) -> Model:
     """Validate one YAML mapping against `model`.
 
-    `first_line` is the line of the file at which `text` begins. Raises ContentError with the line of the
-    first offending key, in the order of the file.
+    `first_line` is the line of the file at which `text` begins. Raises ContentError with the line
+    of the first offending key, in the order of the file.
     """
     try:
         root = yaml.compose(text, Loader=yaml.SafeLoader)

@@ -1,7 +1,7 @@
 """The marts database as a dlt destination that keeps every value exactly as the source wrote it.
 
-dlt's own CSV job turns '' into NULL, and its type mapper knows fewer types than Postgres. This one loads
-what `COPY ... TO` wrote, in the same text format, into columns of the type that the source has.
+dlt's own CSV job turns '' into NULL, and its type mapper knows fewer types than Postgres. This one
+loads what `COPY ... TO` wrote, in the same text format, into columns of the source's own types.
 """
 
 from pathlib import Path
@@ -10,7 +10,7 @@ from typing import Any
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
 from dlt.common.schema.typing import TColumnSchema
-from dlt.common.storages.load_storage import ParsedLoadJobFileName
+from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import PostgresClient

@@ -35,7 +35,7 @@ class TableLoad:
 
 
 def record(connection: Connection[Any], load: TableLoad, run_id: str) -> None:
-    """Write one attempt into `table_load` and its log; a failure keeps what the last success left."""
+    """Write one attempt into `table_load` and its log; a failure keeps the last success."""
     values = {
         "schema_name": load.landed_schema,
         "table_name": load.landed_table,

@@ -10,8 +10,8 @@ from psycopg.rows import DictRow, dict_row
 
 from heartbeat.errors import HeartbeatError
 from heartbeat.landing.catalog import Catalog, Column, Table, WriteMode
-from heartbeat.sql import platform_statements
 from heartbeat.source import SourceFile, TableOptions
+from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("reflection")
 _LONGEST_IDENTIFIER = 63
@@ -84,7 +84,7 @@ def _write_mode(
 ) -> tuple[WriteMode, str]:
     if options.write == "merge" and not key:
         raise UnusableOptionError(
-            f"{qualified_name}: `write: merge` needs a primary key and the table has none; remove it"
+            f"{qualified_name}: `write: merge` needs a primary key, which the table lacks"
         )
     if set(key) & set(options.drop_columns):
         return "replace", "its key is among drop_columns"

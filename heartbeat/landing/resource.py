@@ -1,17 +1,16 @@
 """A source schema as a dlt source: one resource a table, each a file that COPY wrote."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import dlt
-from dlt.common.schema.typing import TColumnSchema, TWriteDispositionConfig
 from dlt.extract import DltResource, DltSource
 
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.destination import NATIVE_TYPE_HINT, NativeTypeMapper
 from heartbeat.landing.source_session import CopiedRows
 
-_FILE_FORMAT = "csv"
+_FILE_FORMAT: Final = "csv"
 _type_mapper = NativeTypeMapper(None)  # type: ignore[arg-type]
 
 
@@ -20,8 +19,8 @@ def schema_source(
 ) -> DltSource:
     """The dlt source of one landed schema.
 
-    `copied` holds the file of each table by its landed name; at import of the code location it is empty,
-    because only names and keys are wanted then.
+    `copied` holds the file of each table by its landed name. It is empty at import of the code
+    location, which wants only names and keys.
     """
     resources = [_resource(table, copied.get(table.landed_as)) for table in tables]
 
@@ -37,29 +36,29 @@ def _resource(table: Table, copied: CopiedRows | None) -> DltResource:
         if copied is not None:
             yield dlt.mark.with_file_import(str(copied.path), _FILE_FORMAT, copied.rows)
 
-    return dlt.resource(
+    hints: dict[str, Any] = {"primary_key": table.landed_key} if table.write == "merge" else {}
+    resource: DltResource = dlt.resource(
         rows,
         name=table.landed_as,
         table_name=table.landed_as,
         write_disposition=_write_disposition(table),
-        primary_key=list(table.landed_key) if table.write == "merge" else None,
         columns={column.landed_as: _column_hints(column) for column in table.columns},
         file_format=_FILE_FORMAT,
+        **hints,
     )
+    return resource
 
 
-def _write_disposition(table: Table) -> TWriteDispositionConfig:
+def _write_disposition(table: Table) -> Any:
     if table.write == "merge":
         return {"disposition": "merge", "strategy": "upsert"}
     return "replace"
 
 
-def _column_hints(column: Column) -> TColumnSchema:
-    hints: Any = {
+def _column_hints(column: Column) -> Any:
+    return {
         "name": column.landed_as,
         "nullable": column.nullable,
         NATIVE_TYPE_HINT: column.landed_type,
         "data_type": _type_mapper.dbt_to_sct.get(column.landed_type.split("(")[0], "text"),
     }
-    typed: TColumnSchema = hints
-    return typed

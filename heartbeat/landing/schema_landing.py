@@ -11,6 +11,7 @@ from typing import Any
 
 import dlt
 import psycopg
+from dlt import Pipeline
 from dlt.pipeline.exceptions import PipelineStepFailed
 from psycopg import Connection, sql
 
@@ -26,7 +27,7 @@ from heartbeat.source import Source, TableOptions
 Progress = Callable[[str], None]
 """Called with a landed table's name when its rows have been read."""
 
-# dlt reads these once per pipeline; extraction in threads breaks under Dagster, and twenty loaders starve Postgres
+# extraction in threads breaks under Dagster, and dlt's twenty loaders starve a small Postgres
 _DLT_SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "ERROR",
@@ -36,6 +37,20 @@ _DLT_SETTINGS = {
     "LOAD__RAISE_ON_FAILED_JOBS": "true",
     "LOAD__RAISE_ON_MAX_RETRIES": "3",
 }
+
+
+def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pipeline:
+    """The dlt pipeline of one landed schema, with its working folder below `folder`.
+
+    A replace fills a staging table first, so that a failed load leaves the rows that were there.
+    """
+    os.environ.update(_DLT_SETTINGS)
+    return dlt.pipeline(
+        pipeline_name=landed_schema,
+        pipelines_dir=str(folder),
+        destination=marts(settings.database_url, replace_strategy="insert-from-staging"),
+        dataset_name=landed_schema,
+    )
 
 
 class LandingInProgressError(HeartbeatError):
@@ -138,7 +153,9 @@ class SchemaLanding:
         watermark = self._watermark(table, cursor.landed_as, connection)
         if watermark is None:
             return None
-        return sql.SQL("({cursor} >= {watermark}::{type} - interval {lag} or {cursor} is null)").format(
+        return sql.SQL(
+            "({cursor} >= {watermark}::{type} - interval {lag} or {cursor} is null)"
+        ).format(
             cursor=sql.Identifier(cursor.name),
             watermark=sql.Literal(watermark),
             type=sql.SQL(cursor.landed_type),
@@ -169,9 +186,7 @@ class SchemaLanding:
         pipeline = dlt.pipeline(
             pipeline_name=self.landed_schema,
             pipelines_dir=str(self.settings.dlt_home),
-            destination=marts(
-                self.settings.database_url, replace_strategy="insert-from-staging"
-            ),
+            destination=marts(self.settings.database_url, replace_strategy="insert-from-staging"),
             dataset_name=self.landed_schema,
         ).drop()
         try:
@@ -239,7 +254,7 @@ class SchemaLanding:
         ).fetchone()
         if lock != (True,):
             raise LandingInProgressError(
-                f"{self.landed_schema} is being landed by another process; try again when it is done"
+                f"{self.landed_schema} is being landed by another process; try again later"
             )
         yield
 

@@ -14,7 +14,7 @@ from heartbeat.errors import SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.destination import COPY_OPTIONS, SESSION_SETTINGS
 from heartbeat.landing.reflection import reflect
-from heartbeat.source import Source, SourceFile, connection_url
+from heartbeat.source import SourceFile, connection_url
 
 _STATEMENT_TIMEOUT = "30min"
 _CONNECT_TIMEOUT_SECONDS = 10
@@ -67,11 +67,14 @@ class SourceSession:
 def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession]:
     """Open a snapshot of the source; raises SourceUnreachableError without the URL's password."""
     url = connection_url(source_name, file)
-    options = " ".join(f"-c {name}={value.replace(' ', chr(92) + ' ')}" for name, value in {
-        **SESSION_SETTINGS,
-        "default_transaction_read_only": "on",
-        "statement_timeout": _STATEMENT_TIMEOUT,
-    }.items())
+    options = " ".join(
+        f"-c {name}={value.replace(' ', chr(92) + ' ')}"
+        for name, value in {
+            **SESSION_SETTINGS,
+            "default_transaction_read_only": "on",
+            "statement_timeout": _STATEMENT_TIMEOUT,
+        }.items()
+    )
     try:
         connection = psycopg.connect(
             url,
@@ -88,8 +91,6 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
     connection.read_only = True
     with connection:
         yield SourceSession(connection, file)
-
-
 
 
 def _without_secrets(error: Exception, url: str) -> str:

@@ -3,6 +3,8 @@
 from alembic import context
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, version_table_schema="heartbeat", version_table="schema_version")
+context.configure(
+    connection=connection, version_table_schema="heartbeat", version_table="schema_version"
+)
 with context.begin_transaction():
     context.run_migrations()

@@ -17,7 +17,9 @@ def migrate(database_url: str) -> None:
         make_url(database_url).set(drivername="postgresql+psycopg2"), poolclass=sqlalchemy.NullPool
     )
     with engine.begin() as connection:
-        connection.execute(sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK)))
+        connection.execute(
+            sqlalchemy.select(sqlalchemy.func.pg_advisory_xact_lock(_MIGRATION_LOCK))
+        )
         connection.exec_driver_sql("create schema if not exists heartbeat")
         config = Config()
         config.set_main_option("script_location", str(Path(__file__).parent))

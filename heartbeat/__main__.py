@@ -1,0 +1,5 @@
+"""`python -m heartbeat`: the command line."""
+
+from heartbeat.cli import main
+
+main()

@@ -1,0 +1,338 @@
+"""Audit cuts: one Python module per cut, `META` + `compute(conn, *, window)` + `chart(payload)`."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import importlib
+import inspect
+import re
+import sys
+import traceback
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+
+import psycopg
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationError,
+    ValidationInfo,
+    field_validator,
+)
+
+from heartbeat.errors import ContentError
+from heartbeat.table_reference import TableRef
+
+if TYPE_CHECKING:
+    import altair
+
+    Chart: TypeAlias = altair.TopLevelMixin
+
+Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
+
+DEFAULT_WINDOWS = ("7d", "30d", "90d")
+
+_CUT_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
+_WINDOW = re.compile(r"([1-9][0-9]{0,3})d")
+_TABLE = re.compile(r"([a-z_][a-z0-9_]*)\.([a-z_][a-z0-9_]*)")
+
+
+@dataclass(frozen=True)
+class AuditCut:
+    """One cut as its file describes it; `cut_id` is the file's stem.
+
+    `compute(connection, window=...)` returns the payload, a mapping that JSON can hold with no
+    arithmetic left to the reader; `chart(payload)` draws it.
+    """
+
+    cut_id: str
+    page: str
+    title: str
+    prose: str
+    windows: tuple[str, ...]
+    window_default: str
+    reads: tuple[TableRef, ...]
+    methodology: str
+    how_to_read: str
+    compute: Callable[..., Mapping[str, Any]]
+    chart: Callable[[Mapping[str, Any]], Chart]
+    path: Path
+    line: int
+    """Line of `META` in the file."""
+
+
+@dataclass(frozen=True)
+class LoadedCuts:
+    """The cuts of a folder in the order of their ids, and what is wrong with the other files."""
+
+    cuts: tuple[AuditCut, ...]
+    problems: tuple[ContentError, ...]
+
+    @property
+    def broken(self) -> frozenset[str]:
+        """Ids of the files that are there and cannot be used."""
+        return frozenset(problem.path.stem for problem in self.problems)
+
+
+def window_days(window_key: str) -> int:
+    """The length of a window in days: "30d" is 30. Raises ValueError for anything but "<n>d"."""
+    match = _WINDOW.fullmatch(window_key)
+    if match is None:
+        raise ValueError(f"{window_key!r} is not a window; write days, such as '30d'")
+    return int(match[1])
+
+
+def load_cuts(folder: Path) -> LoadedCuts:
+    """Read every `*.py` of the folder afresh, except names that start with `_`.
+
+    A file that cannot be used becomes a problem with its line (each wrong field of META is one);
+    the others load. A folder that is not there holds no cuts. The modules live in a private
+    package, so that cuts can share code through `from ._name import ...` while `sys.path` stays
+    as it is.
+    """
+    package = _fresh_package(folder)
+    cuts: list[AuditCut] = []
+    problems: list[ContentError] = []
+    for path in sorted(folder.glob("[!_]*.py")):
+        try:
+            cuts.append(_load_cut(path, package))
+        except ContentError as problem:
+            problems.append(problem)
+        except _MetaError as error:
+            problems.extend(error.problems)
+    return LoadedCuts(tuple(cuts), tuple(problems))
+
+
+def fault_line(error: BaseException, path: Path) -> int | None:
+    """The deepest line of the file at `path` that the error went through, if any."""
+    lines = [
+        frame.lineno
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == str(path)
+    ]
+    return lines[-1] if lines else None
+
+
+def _nonblank(text: str) -> str:
+    if not text.strip():
+        raise ValueError("is empty")
+    return text
+
+
+def _window_key(text: str) -> str:
+    window_days(text)
+    return text
+
+
+def _distinct(windows: tuple[str, ...]) -> tuple[str, ...]:
+    if len(set(windows)) < len(windows):
+        raise ValueError("names a window twice")
+    return windows
+
+
+def _table(name: Any) -> TableRef:
+    match = _TABLE.fullmatch(name) if isinstance(name, str) else None
+    if match is None:
+        raise ValueError(f"{name!r} is not a landed table; write 'schema.table' in snake_case")
+    return TableRef(match[1], match[2])
+
+
+_Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_nonblank)]
+_Window = Annotated[str, AfterValidator(_window_key)]
+_Table = Annotated[TableRef, BeforeValidator(_table)]
+
+
+class _Meta(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    page: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+    title: _Text
+    prose: _Text
+    windows: Annotated[tuple[_Window, ...], Field(min_length=1), AfterValidator(_distinct)] = (
+        DEFAULT_WINDOWS
+    )
+    window_default: _Window = Field(default="30d", validate_default=True)
+    reads: tuple[_Table, ...]
+    methodology: _Text
+    how_to_read: _Text
+
+    @field_validator("window_default")
+    @classmethod
+    def _one_of_the_windows(cls, default: str, info: ValidationInfo) -> str:
+        windows = info.data.get("windows", (default,))
+        if default not in windows:
+            raise ValueError(f"{default!r} is not one of the windows {', '.join(windows)}")
+        return default
+
+
+class _MetaError(Exception):
+    def __init__(self, problems: Sequence[ContentError]) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+
+def _fresh_package(folder: Path) -> str:
+    name = f"_audit_cuts_{hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]}"
+    for module in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
+        del sys.modules[module]
+    importlib.invalidate_caches()
+    package = ModuleType(name)
+    package.__path__ = [str(folder.absolute())]
+    sys.modules[name] = package
+    return name
+
+
+def _load_cut(path: Path, package: str) -> AuditCut:
+    if _CUT_ID.fullmatch(path.stem) is None:
+        raise ContentError(
+            path, 1, f"{path.stem}: a cut's file name is a-z, 0-9 and _, at most 63 characters"
+        )
+    tree = _parsed(path)
+    module = _imported(path, tree, package)
+    meta_line = _line_of_name(tree, "META")
+    if meta_line is None:
+        raise ContentError(path, 1, "META: is missing")
+    meta = _checked_meta(path, module.META, _meta_node(tree), meta_line)
+    compute = _checked_function(path, module, tree, "compute", (object(),), {"window": object()})
+    chart = _checked_function(path, module, tree, "chart", (object(),), {})
+    return AuditCut(
+        cut_id=path.stem,
+        page=meta.page,
+        title=meta.title,
+        prose=meta.prose,
+        windows=meta.windows,
+        window_default=meta.window_default,
+        reads=tuple(sorted(set(meta.reads))),
+        methodology=meta.methodology,
+        how_to_read=meta.how_to_read,
+        compute=compute,
+        chart=chart,
+        path=path,
+        line=meta_line,
+    )
+
+
+def _parsed(path: Path) -> ast.Module:
+    try:
+        return ast.parse(path.read_bytes(), str(path))
+    except SyntaxError as error:
+        raise ContentError(path, error.lineno or 1, f"not valid Python: {error.msg}") from error
+    except ValueError as error:
+        raise ContentError(path, 1, f"not valid Python: {error}") from error
+
+
+def _imported(path: Path, tree: ast.Module, package: str) -> ModuleType:
+    module = ModuleType(f"{package}.{path.stem}")
+    module.__file__ = str(path)
+    module.__package__ = package
+    sys.modules[module.__name__] = module
+    try:
+        # compiled from the text just read: a bytecode cache misses an edit within the same second
+        exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - content is code
+    except (Exception, SystemExit) as error:  # the author's code may raise anything
+        line = fault_line(error, path) or 1
+        raise ContentError(
+            path, line, f"the import fails with {type(error).__name__}: {error}"
+        ) from error
+    return module
+
+
+def _checked_meta(path: Path, meta: Any, node: ast.expr | None, meta_line: int) -> _Meta:
+    try:
+        return _Meta.model_validate(meta)
+    except ValidationError as error:
+        problems = [
+            ContentError(
+                path,
+                _line_of_entry(node, problem["loc"], meta_line),
+                _sentence(problem["loc"], problem["msg"]),
+            )
+            for problem in error.errors()
+        ]
+        problems.sort(key=lambda problem: problem.line)
+        raise _MetaError(problems) from error
+
+
+def _checked_function(
+    path: Path,
+    module: ModuleType,
+    tree: ast.Module,
+    name: str,
+    arguments: tuple[object, ...],
+    keywords: Mapping[str, object],
+) -> Callable[..., Any]:
+    wanted = {"compute": "compute(conn, *, window)", "chart": "chart(payload)"}[name]
+    function: Callable[..., Any] | None = getattr(module, name, None)
+    if function is None:
+        raise ContentError(path, 1, f"{name}: is missing; define {wanted}")
+    try:
+        inspect.signature(function).bind(*arguments, **keywords)
+    except TypeError as error:
+        line = _line_of_name(tree, name) or 1
+        raise ContentError(path, line, f"{name}: cannot be called as {wanted}: {error}") from error
+    return function
+
+
+def _sentence(location: tuple[int | str, ...], message: str) -> str:
+    field = ".".join(["META", *(str(step) for step in location)])
+    reworded = {
+        "Field required": "is missing",
+        "Extra inputs are not permitted": "is not a known field",
+    }
+    return f"{field}: {reworded.get(message, message.removeprefix('Value error, '))}"
+
+
+def _line_of_name(tree: ast.Module, name: str) -> int | None:
+    for statement in tree.body:
+        if name in _bound_names(statement):
+            return statement.lineno
+    return None
+
+
+def _bound_names(statement: ast.stmt) -> list[str]:
+    match statement:
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return [name]
+        case ast.ImportFrom(names=aliases):
+            return [alias.asname or alias.name for alias in aliases]
+    return []
+
+
+def _meta_node(tree: ast.Module) -> ast.expr | None:
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and "META" in _bound_names(statement):
+            return statement.value
+    return None
+
+
+def _line_of_entry(node: ast.expr | None, location: tuple[int | str, ...], otherwise: int) -> int:
+    line = otherwise
+    for step in location:
+        entry = _entry(node, step)
+        if entry is None:
+            return line
+        line, node = entry
+    return line
+
+
+def _entry(node: ast.expr | None, step: int | str) -> tuple[int, ast.expr] | None:
+    match node:
+        case ast.Dict(keys=keys, values=values):
+            for key, value in zip(keys, values, strict=True):
+                if isinstance(key, ast.Constant) and key.value == step:
+                    return key.lineno, value
+        case ast.List(elts=elements) | ast.Tuple(elts=elements) if isinstance(step, int):
+            return elements[step].lineno, elements[step]
+    return None

@@ -1,0 +1,85 @@
+"""From an Altair chart to what is stored: a Vega-Lite spec that stands alone, and its SVG."""
+
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import altair as alt
+import vl_convert
+
+from heartbeat import chart_theme
+from heartbeat.errors import HeartbeatError
+
+_VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+_ADDRESS_KEYS: Final = frozenset({"url", "href"})
+_DATA_KEYS: Final = frozenset({"values", "datasets"})
+_TAG = re.compile(r"<[^>]*>")
+_GENERATED_ID = re.compile(r"(?<=\bid=\")[a-z]+_?\d+(?=\")|(?<=url\(#)[a-z]+_?\d+(?=\))")
+
+
+class ChartError(HeartbeatError):
+    """The chart cannot be stored or drawn."""
+
+
+@dataclass(frozen=True)
+class RenderedChart:
+    """A chart that needs nothing from outside: the spec carries its data, the SVG its drawing."""
+
+    spec: Mapping[str, Any]
+    svg: str
+
+
+def render(chart: alt.TopLevelMixin) -> RenderedChart:
+    """Draw the chart in the house theme; equal charts give equal specs and equal SVG text.
+
+    Raises ChartError when the chart refers to an address (data, image or link: the wall requests
+    nothing from elsewhere), holds a number that JSON cannot, or cannot be drawn.
+    """
+    spec = _spec(chart)
+    addresses = list(_addresses(spec, "chart"))
+    if addresses:
+        raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")
+    return RenderedChart(spec, _svg(spec))
+
+
+def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    with alt.theme.enable(chart_theme.THEME_NAME):
+        spec = chart.to_dict()
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(spec, allow_nan=False))
+    except ValueError as error:
+        raise ChartError("the chart's data holds NaN or infinity; use None for no value") from error
+    return plain
+
+
+def _addresses(node: Any, where: str) -> Iterator[str]:
+    if isinstance(node, dict):
+        for key, value in node.items():
+            if key in _ADDRESS_KEYS:
+                yield f"{where}.{key}"
+            elif key not in _DATA_KEYS:
+                yield from _addresses(value, f"{where}.{key}")
+    elif isinstance(node, list):
+        for position, value in enumerate(node):
+            yield from _addresses(value, f"{where}[{position}]")
+
+
+def _svg(spec: dict[str, Any]) -> str:
+    try:
+        svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
+    except ValueError as error:
+        reason = str(error).splitlines()
+        raise ChartError(f"Vega-Lite cannot draw it: {reason[min(1, len(reason) - 1)]}") from error
+    return _with_stable_ids(svg)
+
+
+def _with_stable_ids(svg: str) -> str:
+    # Vega numbers clips and gradients through the life of the process
+    numbers: dict[str, str] = {}
+
+    def renumbered(match: re.Match[str]) -> str:
+        return numbers.setdefault(match[0], f"id{len(numbers) + 1}")
+
+    return _TAG.sub(lambda tag: _GENERATED_ID.sub(renumbered, tag[0]), svg)

@@ -1,0 +1,38 @@
+"""The commands and how they fail."""
+
+import sys
+from typing import Annotated
+
+import typer
+
+from heartbeat.cli import registry, source, stack, work
+from heartbeat.errors import HeartbeatError
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Lands sources, computes metrics and audit cuts, and shows what is broken.",
+)
+app.add_typer(source.app, name="source")
+app.add_typer(registry.app, name="registry")
+for command in (stack.up, stack.serve, stack.migrate, work.ingest, work.compute):
+    app.command()(command)
+
+
+@app.callback()
+def options(
+    debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
+) -> None:
+    """Lands sources, computes metrics and audit cuts, and shows what is broken."""
+
+
+def main() -> None:
+    """Run the command line; an error that a person can mend is one line on stderr."""
+    try:
+        app()
+    except HeartbeatError as error:
+        if "--debug" in sys.argv:
+            raise
+        typer.echo(f"error: {error}", err=True)
+        sys.exit(1)

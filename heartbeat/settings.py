@@ -1,0 +1,109 @@
+"""The settings: environment variables, one class."""
+
+from functools import cached_property
+from pathlib import Path
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.errors import SettingsError
+
+
+class Settings(BaseSettings):
+    """What the environment says; `Settings.load()` turns a bad value into one clear line."""
+
+    model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
+
+    project: Path = Field(default=Path(), validation_alias="HEARTBEAT_PROJECT")
+    """Folder with `sources/`, `metrics/` and `audit_cuts/`."""
+    home: Path = Field(default=Path(".heartbeat"), validation_alias="HEARTBEAT_HOME")
+    """State: embedded Postgres, Dagster home, dlt working folder, logs."""
+    explicit_database_url: str | None = Field(
+        default=None, validation_alias="HEARTBEAT_DATABASE_URL"
+    )
+    timezone: str = Field(default="UTC", validation_alias="HEARTBEAT_TIMEZONE")
+    """Business time zone: "day" in history, schedules, display."""
+    statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
+    """Per metric query, as Postgres writes durations."""
+    bind_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_BIND_HOST")
+    """Address on which every process listens; Dagster has no login, so keep it to this machine."""
+    api_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_API_HOST")
+    """The address that the API listens on; loopback unless a proxy or container stands in front."""
+    api_port: int = Field(default=8000, validation_alias="HEARTBEAT_API_PORT", ge=1, le=65535)
+    dagster_port: int = Field(
+        default=3000, validation_alias="HEARTBEAT_DAGSTER_PORT", ge=1, le=65535
+    )
+    code_port: int = Field(default=4266, validation_alias="HEARTBEAT_CODE_PORT", ge=1, le=65535)
+    """gRPC port of the Dagster code location."""
+    code_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_CODE_HOST")
+    """Where webserver and daemon find the code location."""
+
+    @classmethod
+    def load(cls) -> "Settings":
+        """Read the environment; raises SettingsError that names the variable."""
+        try:
+            return cls()
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise SettingsError(f"{first['loc'][0]}: {first['msg']}") from error
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, value: str) -> str:
+        try:
+            ZoneInfo(value)
+        except (KeyError, ValueError, OSError) as error:
+            raise ValueError(
+                f"{value!r} is not an IANA time zone such as Europe/Vilnius"
+            ) from error
+        return value
+
+    @field_validator("explicit_database_url")
+    @classmethod
+    def _libpq_url(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(value)
+        if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
+            raise ValueError("it must look like postgresql://user:password@host:5432/marts")
+        return url._replace(scheme="postgresql").geturl()
+
+    @field_validator("project", "home")
+    @classmethod
+    def _absolute(cls, value: Path) -> Path:
+        return value.expanduser().absolute()
+
+    @cached_property
+    def embedded_postgres(self) -> EmbeddedPostgres:
+        """The marts server that Heartbeat runs itself when no database URL is set."""
+        return EmbeddedPostgres(self.home / "postgres")
+
+    @property
+    def database_url(self) -> str:
+        """The marts database as a libpq URL."""
+        return self.explicit_database_url or self.embedded_postgres.url("marts")
+
+    @property
+    def dagster_database_url(self) -> str:
+        """Dagster's own database on the same server, as SQLAlchemy URL for psycopg2."""
+        marts = urlsplit(self.database_url)
+        own = marts._replace(scheme="postgresql+psycopg2", path=f"{marts.path}_dagster")
+        return own.geturl()
+
+    @property
+    def zone(self) -> ZoneInfo:
+        """The business time zone."""
+        return ZoneInfo(self.timezone)
+
+    @property
+    def dagster_home(self) -> Path:
+        """Dagster's instance folder."""
+        return self.home / "dagster"
+
+    @property
+    def dlt_home(self) -> Path:
+        """Working folder of the dlt pipelines."""
+        return self.home / "dlt"

@@ -1,0 +1,52 @@
+-- name: metrics
+select registry.metric_id, registry.code, registry.name, registry.short_name, registry.unit, registry.period,
+       registry.direction, registry.kind, registry.norm_value, registry.alert_value, registry.target_value,
+       registry.target_due_date, registry.verification_state, registry.owner, registry.reads, registry.cuts,
+       registry.amber_z, registry.red_z, registry.registered_at,
+       registry.benchmark_mean, registry.benchmark_stddev, registry.benchmark_n,
+       last_good.v as last_good, last_good.computed_at, last_good.source_as_of,
+       last_day.error
+  from heartbeat.metric_registry as registry
+  left join lateral (
+        select v, computed_at, source_as_of
+          from heartbeat.metric_history as history
+         where history.metric_id = registry.metric_id and history.v is not null
+         order by d desc
+         limit 1
+       ) as last_good on true
+  left join lateral (
+        select error
+          from heartbeat.metric_history as history
+         where history.metric_id = registry.metric_id
+         order by d desc
+         limit 1
+       ) as last_day on true
+
+-- name: sparklines
+select history.metric_id, history.d, history.v
+  from heartbeat.metric_history as history
+  join heartbeat.metric_registry as registry using (metric_id)
+ where history.d > %(today)s::date - 90 and history.d <= %(today)s::date and history.v is not null
+ order by history.metric_id, history.d
+
+-- name: day_states
+select metric_id, d, status
+  from (select metric_id, d, status,
+               lag(status) over (partition by metric_id order by d) as status_before
+          from heartbeat.metric_history
+         where status is not null) as day
+ where status is distinct from status_before
+ order by metric_id, d
+
+-- name: observed_states
+select metric_id, computed_at, status, failed
+  from (select metric_id, computed_at, status, error is not null as failed,
+               lag((status, error is not null)) over (partition by metric_id order by computed_at, id) as before
+          from heartbeat.metric_observation
+         where computed_at > %(now)s::timestamptz - interval '90 days') as observation
+ where (status, failed) is distinct from before
+ order by metric_id, computed_at
+
+-- name: prose
+select metric_id, description, how_to_read, methodology, notes
+  from heartbeat.metric_registry

@@ -1,0 +1,1 @@
+"""The whole of Heartbeat on one machine: which processes there are, and keeping them up."""

@@ -1,0 +1,51 @@
+"""What must hold before anything starts; each failure is one line that says how to mend it."""
+
+import shutil
+import socket
+from collections.abc import Sequence
+
+from heartbeat.errors import SettingsError
+from heartbeat.settings import Settings
+from heartbeat.stack.process import Process
+
+_LEAST_FREE_BYTES = 500 * 1024 * 1024
+
+
+def check_before_start(settings: Settings, processes: Sequence[Process]) -> None:
+    """Raise SettingsError for a state folder, a disk or a port that cannot be used."""
+    _check_home(settings)
+    for process in processes:
+        _check_port(settings.bind_host, process)
+
+
+def _check_home(settings: Settings) -> None:
+    try:
+        settings.home.mkdir(parents=True, exist_ok=True)
+        probe = settings.home / ".writable"
+        probe.touch()
+        probe.unlink()
+    except OSError as error:
+        raise SettingsError(
+            f"the state folder {settings.home} cannot be written ({error.strerror}); "
+            "mend its permissions or set HEARTBEAT_HOME to another folder"
+        ) from error
+    free = shutil.disk_usage(settings.home).free
+    if free < _LEAST_FREE_BYTES:
+        raise SettingsError(
+            f"only {free // 2**20} MB are free for {settings.home}, {_LEAST_FREE_BYTES // 2**20} "
+            "MB are needed; free some or set HEARTBEAT_HOME to a folder on another disk"
+        )
+
+
+def _check_port(host: str, process: Process) -> None:
+    if process.port is None:
+        return
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((host, process.port))
+        except OSError as error:
+            raise SettingsError(
+                f"port {process.port} for {process.name} cannot be used ({error.strerror}); "
+                f"stop what uses it or set {process.port_setting} to another port"
+            ) from error

@@ -1,0 +1,103 @@
+"""The long-running processes; `heartbeat serve NAME` becomes one, here or in a container."""
+
+import os
+import shutil
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from heartbeat.errors import SettingsError
+from heartbeat.settings import Settings
+
+REPOSITORY = Path(__file__).parents[2]
+"""Where `dagster.yaml` and `workspace.yaml` are."""
+
+CODE_MODULE = "heartbeat_assets.definitions"
+
+
+@dataclass(frozen=True)
+class Process:
+    """One process of the stack."""
+
+    name: str
+    command: tuple[str, ...]
+    port: int | None
+    """The TCP port that it listens on."""
+    port_setting: str | None
+
+
+def processes(settings: Settings) -> tuple[Process, ...]:
+    """Every process that Heartbeat itself runs, in the order in which they start."""
+    bind = settings.bind_host
+    workspace = str(REPOSITORY / "workspace.yaml")
+    scripts = Path(sys.executable).parent
+    return (
+        Process(
+            "code-location",
+            (
+                *(str(scripts / "dagster"), "code-server", "start"),
+                *("--module-name", CODE_MODULE, "--location-name", "heartbeat"),
+                *("--host", bind, "--port", str(settings.code_port)),
+            ),
+            settings.code_port,
+            "HEARTBEAT_CODE_PORT",
+        ),
+        Process(
+            "daemon",
+            (str(scripts / "dagster-daemon"), "run", "--workspace", workspace),
+            None,
+            None,
+        ),
+        Process(
+            "webserver",
+            (
+                *(str(scripts / "dagster-webserver"), "--workspace", workspace),
+                *("--host", bind, "--port", str(settings.dagster_port)),
+            ),
+            settings.dagster_port,
+            "HEARTBEAT_DAGSTER_PORT",
+        ),
+        Process(
+            "api",
+            (sys.executable, "-m", "heartbeat_api"),
+            settings.api_port,
+            "HEARTBEAT_API_PORT",
+        ),
+    )
+
+
+def process_named(name: str, settings: Settings) -> Process:
+    """The process of that name; raises SettingsError that lists the names."""
+    known = {process.name: process for process in processes(settings)}
+    if name not in known:
+        raise SettingsError(f"there is no process {name}; there are {', '.join(known)}")
+    return known[name]
+
+
+def environment(settings: Settings) -> Mapping[str, str]:
+    """What every process must find in its environment, beside what is there."""
+    return {
+        **os.environ,
+        "HEARTBEAT_PROJECT": str(settings.project),
+        "HEARTBEAT_HOME": str(settings.home),
+        "HEARTBEAT_DATABASE_URL": settings.database_url,
+        "HEARTBEAT_DAGSTER_DATABASE_URL": settings.dagster_database_url,
+        "HEARTBEAT_CODE_HOST": settings.code_host,
+        "HEARTBEAT_CODE_PORT": str(settings.code_port),
+        "DAGSTER_HOME": str(settings.dagster_home),
+        "DAGSTER_DISABLE_TELEMETRY": "yes",
+    }
+
+
+def become(name: str, settings: Settings) -> None:
+    """Replace this process by the named one, so that signals reach it directly."""
+    process = process_named(name, settings)
+    write_dagster_home(settings)
+    os.execvpe(process.command[0], process.command, dict(environment(settings)))
+
+
+def write_dagster_home(settings: Settings) -> None:
+    """Give Dagster its instance folder with this version's `dagster.yaml`."""
+    settings.dagster_home.mkdir(parents=True, exist_ok=True)
+    shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")

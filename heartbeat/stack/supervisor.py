@@ -1,0 +1,166 @@
+"""supervisord as the keeper of the processes: starts, restarts, and stops them in order."""
+
+import configparser
+import shlex
+import subprocess
+import sys
+import time
+import xmlrpc.client
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from supervisor.xmlrpc import SupervisorTransport
+
+from heartbeat.errors import HeartbeatError
+from heartbeat.socket_folder import make_socket_folder, socket_folder
+
+_STOP_SECONDS = 30
+
+
+class AlreadyRunningError(HeartbeatError):
+    """Another `heartbeat up` keeps this state folder running."""
+
+
+class ProcessDiedError(HeartbeatError):
+    """A process does not stay up; the message ends with the last lines of its log."""
+
+
+@dataclass(frozen=True)
+class Program:
+    """One command to keep up."""
+
+    name: str
+    command: Sequence[str]
+    stage: int
+    """Programs of a later stage stop first."""
+    stop_signal: str = "TERM"
+    user: str | None = None
+
+
+class Supervisor:
+    """One supervisord with its own folder."""
+
+    def __init__(self, folder: Path, programs: Sequence[Program]) -> None:
+        self._folder = folder
+        self._programs = programs
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def start(self, environment: Mapping[str, str]) -> None:
+        """Start supervisord with every program stopped; raises AlreadyRunningError."""
+        self._refuse_second()
+        (self._folder / "logs").mkdir(parents=True, exist_ok=True)
+        configuration = self._folder / "supervisord.conf"
+        with configuration.open("w", encoding="utf-8") as file:
+            self._configuration().write(file)
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", configuration],
+            env=dict(environment),
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        while not self._answers():
+            if self._process.poll() is not None:
+                raise ProcessDiedError(
+                    f"supervisord did not start: {self._log_tail('supervisord')}"
+                )
+            time.sleep(0.05)
+
+    def start_program(self, name: str) -> None:
+        """Start one program; it is restarted whenever it dies."""
+        self._server().supervisor.startProcess(name, False)
+
+    def check(self) -> None:
+        """Raise ProcessDiedError when a started program has been given up."""
+        for info in self._server().supervisor.getAllProcessInfo():
+            if info["statename"] in {"FATAL", "BACKOFF", "UNKNOWN"} or (
+                info["statename"] == "EXITED"
+            ):
+                raise ProcessDiedError(
+                    f"{info['name']} does not stay up: {self._log_tail(info['name'])}"
+                )
+
+    @property
+    def running(self) -> bool:
+        """Whether supervisord is alive."""
+        return self._process is not None and self._process.poll() is None
+
+    def stop(self) -> None:
+        """Stop all programs, the latest stage first, and supervisord."""
+        if self._process is None:
+            return
+        if self._process.poll() is None:
+            self._process.terminate()
+        self._process.wait()
+
+    @property
+    def _socket(self) -> Path:
+        return socket_folder(self._folder) / "supervisor.sock"
+
+    def _server(self) -> Any:
+        transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
+        return xmlrpc.client.ServerProxy("http://localhost", transport=transport)
+
+    def _answers(self) -> bool:
+        try:
+            self._server().supervisor.getState()
+        except OSError:
+            return False
+        return True
+
+    def _refuse_second(self) -> None:
+        if self._answers():
+            pid = self._server().supervisor.getPID()
+            raise AlreadyRunningError(
+                f"Heartbeat already runs with state folder {self._folder} (process {pid}); "
+                "stop it first, or set HEARTBEAT_HOME to another folder"
+            )
+
+    def _configuration(self) -> configparser.RawConfigParser:
+        make_socket_folder(self._folder)
+        parser = configparser.RawConfigParser()
+        parser["supervisord"] = {
+            "logfile": _escaped(self._folder / "logs" / "supervisord.log"),
+            "pidfile": _escaped(self._folder / "supervisord.pid"),
+            "nodaemon": "true",
+            "silent": "true",
+            "loglevel": "info",
+        }
+        parser["unix_http_server"] = {"file": _escaped(self._socket), "chmod": "0700"}
+        parser["rpcinterface:supervisor"] = {
+            "supervisor.rpcinterface_factory": "supervisor.rpcinterface:make_main_rpcinterface"
+        }
+        for program in self._programs:
+            parser[f"program:{program.name}"] = self._section(program)
+        return parser
+
+    def _section(self, program: Program) -> dict[str, str]:
+        section = {
+            "command": _escaped(shlex.join(program.command)),
+            "priority": str(program.stage),
+            "autostart": "false",
+            "autorestart": "true",
+            "startsecs": "2",
+            "startretries": "3",
+            "stopsignal": program.stop_signal,
+            "stopwaitsecs": str(_STOP_SECONDS),
+            "killasgroup": "true",
+            "redirect_stderr": "true",
+            "stdout_logfile": _escaped(self._folder / "logs" / f"{program.name}.log"),
+            "stdout_logfile_maxbytes": "10MB",
+            "stdout_logfile_backups": "2",
+        }
+        return section | ({"user": program.user} if program.user else {})
+
+    def _log_tail(self, name: str) -> str:
+        log = self._folder / "logs" / f"{name}.log"
+        if not log.exists():
+            return f"there is no log in {log.parent}"
+        lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return f"{' | '.join(lines[-3:])} (all of it: {log})"
+
+
+def _escaped(value: object) -> str:
+    return str(value).replace("%", "%%")

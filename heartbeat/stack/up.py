@@ -1,0 +1,178 @@
+"""`heartbeat up`: the whole stack in the foreground, until Ctrl-C."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+
+import httpx
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from heartbeat.dagster_client import DagsterClient, DagsterError
+from heartbeat.database import prepare_databases
+from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.errors import HeartbeatError
+from heartbeat.settings import Settings
+from heartbeat.stack.preflight import check_before_start
+from heartbeat.stack.process import environment, processes, write_dagster_home
+from heartbeat.stack.supervisor import Program, Supervisor
+
+_MARTS = "marts"
+_DEMO_SOURCES = "demo-sources"
+_READY_SECONDS = 120
+_FIRST_RUNS = {"refresh": "Landing tables, computing metrics", "audit": "Drawing audit cuts"}
+
+
+class StackError(HeartbeatError):
+    """The stack does not come up."""
+
+
+class Stack:
+    """One `heartbeat up`: starts everything in order, waits, stops everything in reverse."""
+
+    def __init__(self, settings: Settings, console: Console) -> None:
+        self._settings = settings
+        self._console = console
+        self._environment = dict(environment(settings))
+        self._servers = (
+            {_MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
+        )
+        self._dagster = DagsterClient(f"http://127.0.0.1:{settings.dagster_port}")
+
+    def run(self) -> None:
+        """Run on the sources of the environment until a signal; raises a HeartbeatError."""
+        self._run(lambda: None)
+
+    def run_demo(self, bank_arguments: Sequence[str]) -> None:
+        """Run with the simulated bank on a second embedded Postgres as the source side."""
+        server = EmbeddedPostgres(self._settings.home / _DEMO_SOURCES)
+        self._servers[_DEMO_SOURCES] = server
+        bank = [sys.executable, "-m", "demo_bank"]
+        url = ["--url", server.url("postgres")]
+        addresses = subprocess.run([*bank, "environment", *url], check=True, stdout=subprocess.PIPE)
+        self._environment.update(json.loads(addresses.stdout))
+        self._run(lambda: self._seed([*bank, "ensure", *url, *bank_arguments]))
+
+    def _run(self, prepare_sources: Callable[[], None]) -> None:
+        check_before_start(self._settings, processes(self._settings))
+        for name, server in self._servers.items():
+            self._say(f"Preparing the embedded Postgres for {name}")
+            server.prepare()
+        write_dagster_home(self._settings)
+        supervisor = Supervisor(self._settings.home, self._programs())
+        with self._until_signal(supervisor):
+            supervisor.start(self._environment)
+            self._start_databases(supervisor)
+            prepare_sources()
+            self._start_processes(supervisor)
+            self._announce()
+            self._first_runs(supervisor)
+            self._say("Up to date. Ctrl-C stops everything.")
+            while supervisor.running:
+                supervisor.check()
+                time.sleep(1)
+            raise StackError(f"supervisord has ended; see {self._settings.home / 'logs'}")
+
+    def _programs(self) -> list[Program]:
+        databases = [
+            Program(name, server.command(), 1, stop_signal="INT", user=server.system_user)
+            for name, server in self._servers.items()
+        ]
+        serve = [sys.executable, "-m", "heartbeat", "serve"]
+        return databases + [
+            Program(process.name, [*serve, process.name], 2)
+            for process in processes(self._settings)
+        ]
+
+    def _start_databases(self, supervisor: Supervisor) -> None:
+        for name in self._servers:
+            supervisor.start_program(name)
+        for name, server in self._servers.items():
+            self._wait(f"Starting Postgres for {name}", server.answers, supervisor)
+        self._say("Preparing the databases")
+        prepare_databases(self._settings)
+
+    def _seed(self, command: Sequence[str]) -> None:
+        self._say("Filling the simulated bank")
+        if subprocess.run(command, check=False).returncode:
+            raise StackError("the simulated bank could not be filled; its message is above")
+
+    def _start_processes(self, supervisor: Supervisor) -> None:
+        self._say("Starting the processes")
+        self._fail_abandoned_runs()
+        for process in processes(self._settings):
+            supervisor.start_program(process.name)
+        self._wait("Starting the cockpit", self._api_answers, supervisor)
+        self._wait("Loading the code location", self._dagster.loaded, supervisor)
+
+    def _fail_abandoned_runs(self) -> None:
+        command = [sys.executable, "-m", "heartbeat_assets.abandoned_runs"]
+        subprocess.run(command, env=self._environment, check=True)
+
+    def _first_runs(self, supervisor: Supervisor) -> None:
+        for job, title in _FIRST_RUNS.items():
+            planned = self._dagster.planned_assets(job)
+            if not planned:
+                continue
+            status = self._follow(self._dagster.launch(job), title, planned, supervisor)
+            if status != "SUCCESS":
+                self._say(f"{title}: run ended with {status}; the Dagster UI says why")
+
+    def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:
+        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+        with Progress(*columns, TimeElapsedColumn(), console=self._console) as bar:
+            task = bar.add_task(title, total=planned)
+            while True:
+                supervisor.check()
+                with suppress(DagsterError):
+                    progress = self._dagster.progress(run_id)
+                    bar.update(task, completed=progress.materialized)
+                    if progress.ended:
+                        return progress.status
+                time.sleep(0.5)
+
+    def _announce(self) -> None:
+        self._console.print(
+            f"\n  Cockpit  http://127.0.0.1:{self._settings.api_port}/"
+            f"\n  Dagster  http://127.0.0.1:{self._settings.dagster_port}/\n",
+            highlight=False,
+        )
+
+    def _api_answers(self) -> bool:
+        try:
+            address = f"http://127.0.0.1:{self._settings.api_port}/healthz"
+            return httpx.get(address, timeout=5).status_code == httpx.codes.OK
+        except httpx.HTTPError:
+            return False
+
+    def _wait(self, title: str, ready: Callable[[], bool], supervisor: Supervisor) -> None:
+        self._say(title)
+        deadline = time.monotonic() + _READY_SECONDS
+        while not ready():
+            supervisor.check()
+            if time.monotonic() > deadline:
+                raise StackError(
+                    f"{title}: not done after {_READY_SECONDS} s; "
+                    f"see the logs in {self._settings.home / 'logs'}"
+                )
+            time.sleep(0.2)
+
+    @contextmanager
+    def _until_signal(self, supervisor: Supervisor) -> Iterator[None]:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.default_int_handler)
+        try:
+            yield
+        except KeyboardInterrupt:
+            self._say("Stopping")
+        finally:
+            for number in (signal.SIGINT, signal.SIGTERM):
+                signal.signal(number, signal.SIG_IGN)
+            supervisor.stop()
+
+    def _say(self, text: str) -> None:
+        self._console.print(text, highlight=False)

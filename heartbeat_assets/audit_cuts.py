@@ -1,0 +1,74 @@
+"""Audit cuts as assets: one step a cut, all its windows in it."""
+
+from datetime import UTC, datetime
+
+import psycopg
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    Failure,
+    MaterializeResult,
+    asset,
+)
+
+from heartbeat.audit_cut import AuditCut
+from heartbeat.audit_snapshot import SnapshotOutcome, compute_snapshot, sync_cuts
+from heartbeat.project import Project
+from heartbeat.settings import Settings
+from heartbeat_assets.ingest import table_key
+
+AUDIT_GROUP = "audit_cuts"
+
+
+def cut_key(cut_id: str) -> AssetKey:
+    """The asset of an audit cut."""
+    return AssetKey(["audit_cut", cut_id])
+
+
+def audit_cut_assets(project: Project, settings: Settings) -> list[AssetsDefinition]:
+    """One definition a cut."""
+    return [_cut_asset(cut, project, settings) for cut in project.cuts.cuts]
+
+
+def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDefinition:
+    @asset(
+        key=cut_key(cut.cut_id),
+        group_name=AUDIT_GROUP,
+        description=f"{cut.title}\n\n{cut.prose}",
+        kinds={"python", "altair"},
+        deps=[table_key(table) for table in cut.reads if table in project.tables],
+    )
+    def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
+        with psycopg.connect(settings.database_url) as connection:
+            sync_cuts(connection, project.cuts)
+        as_of = datetime.now(UTC)
+        outcomes = [
+            compute_snapshot(
+                settings.database_url,
+                cut,
+                window,
+                as_of=as_of,
+                run_id=context.run.run_id,
+                timezone=settings.timezone,
+                statement_timeout=settings.statement_timeout,
+            )
+            for window in cut.windows
+        ]
+        _fail_for(outcomes)
+        return MaterializeResult(
+            metadata={f"svg_bytes_{each.window_key}": each.svg_bytes for each in outcomes}
+        )
+
+    return compute_cut
+
+
+def _fail_for(outcomes: list[SnapshotOutcome]) -> None:
+    failed = [outcome for outcome in outcomes if outcome.error is not None]
+    if failed:
+        reasons = "; ".join(f"{outcome.window_key}: {outcome.error}" for outcome in failed)
+        raise Failure(
+            f"{len(failed)} of {len(outcomes)} windows failed; their last good snapshots stay. "
+            f"{reasons}",
+            allow_retries=False,
+        )

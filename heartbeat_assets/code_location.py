@@ -1,0 +1,37 @@
+"""A project as Dagster definitions."""
+
+import logging
+
+from dagster import Definitions, in_process_executor
+
+from heartbeat.project import Project
+from heartbeat.settings import Settings
+from heartbeat_assets.audit_cuts import audit_cut_assets
+from heartbeat_assets.ingest import ingest_assets
+from heartbeat_assets.metrics import metric_assets
+from heartbeat_assets.registry import registry_asset
+from heartbeat_assets.schedules import AUDIT_JOB, REFRESH_JOB, schedules
+
+_logger = logging.getLogger(__name__)
+
+
+def code_location(settings: Settings) -> Definitions:
+    """Everything that the project's files define; makes no connection.
+
+    A file that cannot be used is logged, fails the registry's check, and is left out.
+    """
+    project = Project(settings.project)
+    for problem in project.problems:
+        _logger.error("%s", problem)
+    cuts = audit_cut_assets(project, settings)
+    return Definitions(
+        assets=[
+            registry_asset(project, settings),
+            *ingest_assets(project, settings),
+            *metric_assets(project, settings),
+            *cuts,
+        ],
+        jobs=[REFRESH_JOB, *([AUDIT_JOB] if cuts else [])],
+        schedules=schedules(settings.timezone, cuts),
+        executor=in_process_executor,
+    )

@@ -1,0 +1,112 @@
+"""Source schemas as dlt-backed assets: one definition a schema, one asset a table."""
+
+from collections.abc import Iterator
+
+from dagster import (
+    AssetExecutionContext,
+    AssetKey,
+    AssetsDefinition,
+    AssetSpec,
+    Failure,
+    MaterializeResult,
+    MetadataValue,
+)
+from dagster_dlt import DagsterDltTranslator, dlt_assets
+from dagster_dlt.translator import DltResourceTranslatorData
+
+from heartbeat.landing.catalog import Column, Table
+from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.resource import schema_source
+from heartbeat.landing.schema_landing import SchemaLanding, schema_pipeline
+from heartbeat.project import Project
+from heartbeat.settings import Settings
+from heartbeat.source import Source
+from heartbeat.table_reference import TableRef
+
+INGEST_POOL = "ingest"
+"""The Dagster pool with one slot: never two runs that ingest."""
+
+
+def table_key(table: TableRef) -> AssetKey:
+    """The asset of a landed table."""
+    return AssetKey([table.schema, table.table])
+
+
+def ingest_assets(project: Project, settings: Settings) -> list[AssetsDefinition]:
+    """The definitions of all source schemas; makes no connection."""
+    return [
+        _schema_assets(source, schema_name, settings)
+        for source in project.sources.sources
+        for schema_name in source.file.schemas
+    ]
+
+
+class _TableTranslator(DagsterDltTranslator):
+    def __init__(self, landed_schema: str, source: Source, tables: tuple[Table, ...]) -> None:
+        self._landed_schema = landed_schema
+        self._source = source
+        self._tables = {table.landed_as: table for table in tables}
+
+    def get_asset_spec(self, data: DltResourceTranslatorData) -> AssetSpec:
+        """The asset of one landed table."""
+        table = self._tables[data.resource.name]
+        return AssetSpec(
+            key=table_key(TableRef(self._landed_schema, table.landed_as)),
+            group_name=self._landed_schema,
+            kinds={"dlt", "postgres"},
+            description=(
+                f"`{table.qualified_name}` of source {self._source.name}. "
+                f"Write mode {table.write}: {table.reason}."
+            ),
+            metadata={"columns": MetadataValue.md(_column_list(table.columns))},
+        )
+
+
+def _column_list(columns: tuple[Column, ...]) -> str:
+    return "\n".join(f"- `{column.landed_as}` {column.landed_type}" for column in columns)
+
+
+def _schema_assets(source: Source, schema_name: str, settings: Settings) -> AssetsDefinition:
+    landed_schema = source.landed_schema(schema_name)
+    tables = source.catalog.of_schema(schema_name)
+
+    @dlt_assets(
+        dlt_source=schema_source(landed_schema, tables, {}),
+        dlt_pipeline=schema_pipeline(landed_schema, settings, settings.dlt_home / "definitions"),
+        name=f"land_{landed_schema}",
+        dagster_dlt_translator=_TableTranslator(landed_schema, source, tables),
+        pool=INGEST_POOL,
+    )
+    def land(context: AssetExecutionContext) -> Iterator[MaterializeResult[None]]:
+        selected = sorted(key.path[-1] for key in context.selected_asset_keys)
+        landing = SchemaLanding(source, schema_name, settings, context.run.run_id)
+        loads = landing.land(selected, lambda table: context.log.debug(f"read {table}"))
+        yield from (_materialization(load) for load in loads if load.error is None)
+        _fail_for(loads)
+
+    return land
+
+
+def _materialization(load: TableLoad) -> MaterializeResult[None]:
+    return MaterializeResult(
+        asset_key=table_key(TableRef(load.landed_schema, load.landed_table)),
+        metadata={
+            "dagster/row_count": load.row_count,
+            "rows_sent": load.rows_sent,
+            "write_mode": load.write_mode,
+            "polled_at": load.polled_at.isoformat() if load.polled_at else None,
+        },
+    )
+
+
+def _fail_for(loads: tuple[TableLoad, ...]) -> None:
+    failed = [load for load in loads if load.error is not None]
+    if failed:
+        reasons = "; ".join(
+            f"{load.landed_schema}.{load.landed_table}: {load.error}" for load in failed
+        )
+        raise Failure(
+            f"{len(failed)} of {len(loads)} tables did not land; their last good rows stay. "
+            f"{reasons}",
+            allow_retries=False,
+        )

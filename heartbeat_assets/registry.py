@@ -1,0 +1,59 @@
+"""The registry as an asset: the project's files, as the database knows them."""
+
+from collections.abc import Iterator
+
+import psycopg
+from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
+    AssetKey,
+    AssetsDefinition,
+    MaterializeResult,
+    MetadataValue,
+    asset,
+)
+
+from heartbeat.audit_snapshot import sync_cuts
+from heartbeat.project import Project
+from heartbeat.registry import sync
+from heartbeat.settings import Settings
+
+REGISTRY_KEY = AssetKey(["heartbeat", "registry"])
+_CHECK = "every_file_can_be_used"
+
+
+def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
+    """Syncs metrics and cuts; its check fails with the list of files that cannot be used."""
+
+    @asset(
+        key=REGISTRY_KEY,
+        group_name="heartbeat",
+        description="The files in metrics/ and audit_cuts/, as the registry tables hold them.",
+        check_specs=[AssetCheckSpec(_CHECK, asset=REGISTRY_KEY)],
+    )
+    def registry() -> Iterator[MaterializeResult[None]]:
+        with psycopg.connect(settings.database_url) as connection:
+            changes = sync(connection, project.metrics)
+            cut_changes = sync_cuts(connection, project.cuts)
+        yield MaterializeResult(
+            metadata={
+                "metrics": len(project.metrics.metrics),
+                "cuts": len(project.cuts.cuts),
+                "changed": len(changes)
+                + len(cut_changes.added + cut_changes.changed + cut_changes.removed),
+            },
+            check_results=[_content_check(project)],
+        )
+
+    return registry
+
+
+def _content_check(project: Project) -> AssetCheckResult:
+    problems = project.problems
+    return AssetCheckResult(
+        check_name=_CHECK,
+        passed=not problems,
+        severity=AssetCheckSeverity.ERROR,
+        metadata={"problems": MetadataValue.md("\n".join(f"- {each}" for each in problems))},
+    )

@@ -1,0 +1,82 @@
+"""Real servers for every test that needs one."""
+
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import psycopg
+import pytest
+from psycopg import sql
+
+from heartbeat.database import ensure_database
+from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.schema.migration import migrate
+from heartbeat.settings import Settings
+
+_TEMPLATE = "migrated"
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[EmbeddedPostgres]:
+    """One embedded server for the whole session, in a folder with a short path."""
+    folder = Path(tempfile.mkdtemp(prefix="heartbeat-test-"))
+    server = EmbeddedPostgres(folder / "pg")
+    with server.running():
+        yield server
+    shutil.rmtree(folder)
+
+
+@pytest.fixture(scope="session")
+def migrated_template(postgres: EmbeddedPostgres) -> str:
+    ensure_database(postgres.url(_TEMPLATE))
+    migrate(postgres.url(_TEMPLATE))
+    return _TEMPLATE
+
+
+@pytest.fixture
+def marts_url(
+    postgres: EmbeddedPostgres, migrated_template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """A fresh marts database, migrated, dropped afterwards."""
+    name = f"marts_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**9}"
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
+        server.execute(
+            sql.SQL("create database {} template {}").format(
+                sql.Identifier(name), sql.Identifier(migrated_template)
+            )
+        )
+        yield postgres.url(name)
+        server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
+
+
+@pytest.fixture
+def marts(marts_url: str) -> Iterator[psycopg.Connection]:
+    """An autocommit connection to the fresh marts database."""
+    with psycopg.connect(marts_url, autocommit=True) as connection:
+        yield connection
+
+
+@pytest.fixture
+def source_url(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> Iterator[str]:
+    """An empty database that stands for a source system."""
+    url = postgres.url(f"source_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**9}")
+    ensure_database(url)
+    yield url
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
+        name = sql.Identifier(urlsplit(url).path.strip("/"))
+        server.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+@pytest.fixture
+def settings(marts_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Settings:
+    """Settings of an empty project on the fresh marts database."""
+    for folder in ("sources", "metrics", "audit_cuts"):
+        (tmp_path / "project" / folder).mkdir(parents=True)
+    monkeypatch.setenv("HEARTBEAT_PROJECT", str(tmp_path / "project"))
+    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", marts_url)
+    monkeypatch.delenv("HEARTBEAT_TIMEZONE", raising=False)
+    return Settings.load()
