@@ -1,0 +1,49 @@
+# `make demo` and `make test` need nothing but Python 3.11+ and a package index.
+PYTHON ?= $(shell for p in python3.13 python3.12 python3.11 python3; do $$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { echo $$p; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALL := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench soak lock clean
+
+help: ## Show the targets
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
+	@exec $(BIN)/heartbeat up --demo
+
+test: $(VENV)/installed-dev lint ## Check and test everything
+	@sh tests/acceptance/provide_chromium.sh $(BIN)/python
+	$(BIN)/pytest
+
+lint: $(VENV)/installed-dev ## Style, types and import contracts
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+bench: $(VENV)/installed-dev ## Side-by-side measurements
+	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
+
+lock: ## Write the lock files anew from pyproject.toml (needs uv)
+	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+
+clean: ## Remove the environment; .heartbeat, the demo's state, stays
+	rm -rf $(VENV)
+
+$(VENV)/bin/python:
+	@test -n "$(PYTHON)" || { echo "error: Python 3.11 or newer is needed; install it, or name it: make PYTHON=/path/to/python3.12" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+
+$(VENV)/installed: $(VENV)/bin/python requirements.lock pyproject.toml
+	@echo "Installing the locked packages (a minute or two)"
+	$(INSTALL) --require-hashes --requirement requirements.lock
+	$(INSTALL) --no-build-isolation --editable .
+	@touch $@
+
+$(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
+	@echo "Installing the locked development packages"
+	$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@

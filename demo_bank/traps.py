@@ -1,0 +1,141 @@
+"""Small tables whose only purpose is awkward values, keys and names."""
+
+from collections.abc import Sequence
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from uuid import UUID
+
+from demo_bank.table import Table, from_rows
+
+NAMESPACE_BITS = 0x5EED << 96
+
+
+def trap_tables(anchor: datetime) -> list[Table]:
+    """Every table that carries a trap for whoever lands it; the same rows for the same anchor."""
+    return [
+        _account_limit(),
+        _client_tariff(anchor),
+        _client_document(anchor),
+        _operator_session(anchor),
+        _fee_bucket(),
+        _operator_note(anchor),
+        _lock_table(anchor),
+        _provider_call_log(anchor),
+        _statement_line(anchor),
+        _api_client(anchor),
+    ]
+
+
+def _uuid(number: int) -> UUID:
+    return UUID(int=NAMESPACE_BITS + number, version=4)
+
+
+def _utc(moment: datetime) -> str:
+    """A timestamptz literal, whatever the session's time zone."""
+    return f"{moment.isoformat()}+00"
+
+
+def _ago(anchor: datetime, **span: float) -> datetime:
+    return anchor - timedelta(**span)
+
+
+def _account_limit() -> Table:
+    rows: Sequence[Sequence[object]] = (
+        (1, 1, Decimal("10000.0000")),
+        (1, 2, None),
+        (2, 1, Decimal("0.0001")),
+        (2, 2, Decimal("999999999999999.9999")),
+    )
+    return from_rows("core", "account_limit", ["account_id", "limit_type", "amount"], rows)
+
+
+def _client_tariff(anchor: datetime) -> Table:
+    today = anchor.date()
+    rows = (
+        (1, "SEPA_OUT", date(2020, 2, 29), Decimal("0.000300"), Decimal("0.4000")),
+        (1, "SEPA_OUT", today - timedelta(days=30), Decimal("0.000250"), Decimal("0.3500")),
+        (1, "", today, None, None),
+        (2, "a\tb", date(1, 1, 1), Decimal("-0.000001"), Decimal("0")),
+    )
+    columns = ["client_profile_id", "fee_code", "valid_from", "pct", "fixed"]
+    return from_rows("core", "client_tariff", columns, rows)
+
+
+def _client_document(anchor: datetime) -> Table:
+    rows = (
+        (_uuid(1), 1, "PASSPORT", b"\x00\xff\\x and a tab\t", _utc(_ago(anchor, days=90))),
+        (_uuid(2), 1, "", b"", _utc(_ago(anchor, days=2))),
+        (_uuid(3), None, None, None, None),
+    )
+    columns = ["id", "client_profile_id", "kind", "content", "uploaded_at"]
+    return from_rows("core", "client_document", columns, rows)
+
+
+def _operator_session(anchor: datetime) -> Table:
+    rows: Sequence[Sequence[object]] = (
+        (1, "10.0.0.7", "01:30:00", _utc(_ago(anchor, hours=5))),
+        (1, "10.0.0.7", "01:30:00", _utc(_ago(anchor, hours=5))),
+        (2, "2001:db8::1/64", "1 year 2 mons -3 days 04:05:06.789", _utc(_ago(anchor, days=1))),
+        (3, "192.168.0.0/24", "-00:00:00.000001", "infinity"),
+        (None, None, None, "-infinity"),
+    )
+    columns = ["operator_id", "ip", "duration", "started_at"]
+    return from_rows("core", "operator_session", columns, rows)
+
+
+def _fee_bucket() -> Table:
+    rows = (
+        ("small", Decimal("0"), Decimal("1000"), "[0,1000)"),
+        ("", Decimal("1e-30"), Decimal("123456789012345678901234567890.123456789"), "(,)"),
+        (None, None, None, None),
+        ("NaN", Decimal("NaN"), Decimal("NaN"), "empty"),
+        ("\\N", Decimal("-0.10"), Decimal("0.100000"), "[-0.10,0.100000]"),
+        ('it\'s "quoted", with\ttab,\nnewline, \r and \\ backslash', None, None, "(0.5,]"),
+        ("naïve 漢字 🏦 e\u0301", Decimal("1"), Decimal("2"), "[1,2]"),
+    )
+    return from_rows("core", "fee_bucket", ["name", "lo", "hi", "r"], rows)
+
+
+def _operator_note(anchor: datetime) -> Table:
+    rows = (
+        (1, "Called the client; will send\nthe passport.", _utc(_ago(anchor, days=12))),
+        (2, "", _utc(_ago(anchor, days=3))),
+        (None, "NULL", _utc(_ago(anchor, hours=1))),
+        (3, None, None),
+    )
+    return from_rows("core", "OperatorNote", ["ClientProfileId", "Body", "CreatedAt"], rows)
+
+
+def _lock_table(anchor: datetime) -> Table:
+    rows = ((1, False, None, None), (2, True, _ago(anchor, minutes=3), "batch-1 (10.0.0.9)"))
+    return from_rows("core", "lock_table", ["id", "locked", "lockgranted", "lockedby"], rows)
+
+
+def _provider_call_log(anchor: datetime) -> Table:
+    rows = (
+        (1, "kyc-provider", 200, datetime(2026, 1, 1)),  # noqa: DTZ001 the source is naive UTC
+        (2, "kyc-provider", 503, datetime(2026, 3, 31, 23, 59, 59)),  # noqa: DTZ001
+        (3, None, None, datetime(2026, 4, 1)),  # noqa: DTZ001
+        (4, "aml-provider", 200, _ago(anchor, hours=2)),
+    )
+    columns = ["id", "provider", "status", "called_at"]
+    return from_rows("integration", "provider_call_log", columns, rows)
+
+
+def _statement_line(anchor: datetime) -> Table:
+    rows = (
+        (1, 1, Decimal("12.3400"), 1, _ago(anchor, days=2).date()),
+        (2, 1, Decimal("-0.0100"), None, None),
+    )
+    columns = ["id", "statement_no", "amount", "matched_payment_id", "booked_at"]
+    return from_rows("scb", "statement_line", columns, rows)
+
+
+def _api_client(anchor: datetime) -> Table:
+    rows: Sequence[Sequence[object]] = (
+        (_uuid(11), 1, ["payments:read", 'quo"te', ""], _utc(_ago(anchor, days=400))),
+        (_uuid(12), None, [], None),
+        (_uuid(13), 2, [None, "NULL", "{}"], _utc(_ago(anchor, days=4))),
+    )
+    columns = ["id", "client_profile_id", "scopes", "created_at"]
+    return from_rows("eapi", "api_client", columns, rows)
