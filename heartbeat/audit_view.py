@@ -3,15 +3,14 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from heartbeat.named_statement import load_statements
+from heartbeat.sql import platform_statements
 
-_STATEMENTS = load_statements(Path(__file__).parent / "sql" / "audit_view.sql")
+_STATEMENTS = platform_statements("audit_view")
 
 
 @dataclass(frozen=True)

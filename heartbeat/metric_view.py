@@ -5,7 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from pathlib import Path
 from typing import Any, TypeVar
 from zoneinfo import ZoneInfo
 
@@ -14,12 +13,12 @@ from psycopg.rows import class_row
 
 from heartbeat.freshness import Freshness, freshness
 from heartbeat.metric import Direction, Kind, Period
-from heartbeat.named_statement import load_statements
 from heartbeat.signal import Shown, Signal, State, fold, since
+from heartbeat.sql import platform_statements
 from heartbeat.status import Band, Judgement, Status, judge, severity_step
 from heartbeat.wording import delta_text, value_text
 
-_STATEMENTS = load_statements(Path(__file__).parent / "sql" / "metric_view.sql")
+_STATEMENTS = platform_statements("metric_view")
 
 _Row = TypeVar("_Row")
 

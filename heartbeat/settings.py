@@ -15,7 +15,7 @@ from heartbeat.errors import SettingsError
 class Settings(BaseSettings):
     """What the environment says; `Settings.load()` turns a bad value into one clear line."""
 
-    model_config = SettingsConfigDict(frozen=True, populate_by_name=True)
+    model_config = SettingsConfigDict(frozen=True, validate_default=True)
 
     project: Path = Field(default=Path(), validation_alias="HEARTBEAT_PROJECT")
     """Folder with `sources/`, `metrics/` and `audit_cuts/`."""
