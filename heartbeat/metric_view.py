@@ -242,6 +242,7 @@ def stored_states(
     """The stored states in order of time: days until the first observation, computes from there.
 
     A day begins at midnight in `zone`. A failed compute carries the status before it.
+    Observations are read for the last 14 days; further back the hour of a change says nothing.
     """
     first_observed = observed[0].computed_at if observed else None
     day_states = (

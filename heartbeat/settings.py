@@ -30,8 +30,6 @@ class Settings(BaseSettings):
     """Per metric query, as Postgres writes durations."""
     bind_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_BIND_HOST")
     """Address on which every process listens; Dagster has no login, so keep it to this machine."""
-    api_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_API_HOST")
-    """The address that the API listens on; loopback unless a proxy or container stands in front."""
     api_port: int = Field(default=8000, validation_alias="HEARTBEAT_API_PORT", ge=1, le=65535)
     dagster_port: int = Field(
         default=3000, validation_alias="HEARTBEAT_DAGSTER_PORT", ge=1, le=65535

@@ -41,10 +41,12 @@ select metric_id, d, status
 -- name: observed_states
 select metric_id, computed_at, status, failed
   from (select metric_id, computed_at, status, error is not null as failed,
-               lag((status, error is not null)) over (partition by metric_id order by computed_at, id) as before
+               lag(status) over compute as status_before,
+               lag(error is not null) over compute as failed_before
           from heartbeat.metric_observation
-         where computed_at > %(now)s::timestamptz - interval '90 days') as observation
- where (status, failed) is distinct from before
+         where computed_at > %(now)s::timestamptz - interval '14 days'
+        window compute as (partition by metric_id order by computed_at)) as observation
+ where status is distinct from status_before or failed is distinct from failed_before
  order by metric_id, computed_at
 
 -- name: prose

@@ -17,6 +17,7 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.socket_folder import make_socket_folder, socket_folder
 
 _STOP_SECONDS = 30
+_GIVEN_UP = frozenset({"FATAL", "UNKNOWN"})
 
 
 class AlreadyRunningError(HeartbeatError):
@@ -60,6 +61,7 @@ class Supervisor:
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
+            start_new_session=True,  # Ctrl-C and a closed terminal reach only who started it
         )
         while not self._answers():
             if self._process.poll() is not None:
@@ -75,9 +77,7 @@ class Supervisor:
     def check(self) -> None:
         """Raise ProcessDiedError when a started program has been given up."""
         for info in self._server().supervisor.getAllProcessInfo():
-            if info["statename"] in {"FATAL", "BACKOFF", "UNKNOWN"} or (
-                info["statename"] == "EXITED"
-            ):
+            if info["statename"] in _GIVEN_UP:
                 raise ProcessDiedError(
                     f"{info['name']} does not stay up: {self._log_tail(info['name'])}"
                 )

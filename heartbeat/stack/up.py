@@ -24,6 +24,7 @@ from heartbeat.stack.supervisor import Program, Supervisor
 _MARTS = "marts"
 _DEMO_SOURCES = "demo-sources"
 _READY_SECONDS = 120
+_STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FIRST_RUNS = {"refresh": "Landing tables, computing metrics", "audit": "Drawing audit cuts"}
 
 
@@ -163,14 +164,14 @@ class Stack:
 
     @contextmanager
     def _until_signal(self, supervisor: Supervisor) -> Iterator[None]:
-        for number in (signal.SIGINT, signal.SIGTERM):
+        for number in _STOP_SIGNALS:
             signal.signal(number, signal.default_int_handler)
         try:
             yield
         except KeyboardInterrupt:
             self._say("Stopping")
         finally:
-            for number in (signal.SIGINT, signal.SIGTERM):
+            for number in _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
             supervisor.stop()
 

@@ -1,0 +1,28 @@
+"""`python -m heartbeat_api`: serve the API and the wall."""
+
+import sys
+
+import uvicorn
+
+from heartbeat.errors import SettingsError
+from heartbeat.settings import Settings
+from heartbeat_api.app import create_app
+
+
+def main() -> None:
+    """Serve until a signal; host and port come from the settings."""
+    try:
+        settings = Settings.load()
+    except SettingsError as error:
+        sys.exit(str(error))
+    uvicorn.run(
+        create_app(settings),
+        host=settings.bind_host,
+        port=settings.api_port,
+        server_header=False,
+        access_log=False,
+    )
+
+
+if __name__ == "__main__":
+    main()

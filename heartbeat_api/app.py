@@ -1,0 +1,49 @@
+"""The application: routes, errors, headers, and the life of the database pool."""
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
+from pathlib import Path
+
+from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
+
+from heartbeat.settings import Settings
+from heartbeat_api import audit_routes, metric_routes, page_routes
+from heartbeat_api.build import build_id
+from heartbeat_api.database import Database
+from heartbeat_api.problem import install_problem_handlers
+from heartbeat_api.security import SecurityHeaders
+from heartbeat_api.snapshot import SnapshotHolder, read_snapshot
+from heartbeat_api.state import ApiState
+
+
+def create_app(settings: Settings) -> FastAPI:
+    """The API of one marts database; it starts, and answers, also while the database is away."""
+    database = Database(settings.database_url)
+
+    @asynccontextmanager
+    async def lifespan(app: FastAPI) -> AsyncIterator[None]:
+        database.open()
+        yield
+        database.close()
+
+    app = FastAPI(
+        title="Heartbeat",
+        version=build_id(),
+        docs_url=None,
+        redoc_url=None,
+        openapi_url=None,
+        lifespan=lifespan,
+    )
+    app.state.api = ApiState(
+        database=database,
+        snapshots=SnapshotHolder(partial(read_snapshot, database, settings.zone)),
+        zone=settings.zone,
+    )
+    app.add_middleware(SecurityHeaders)
+    install_problem_handlers(app)
+    for routes in (metric_routes, audit_routes, page_routes):
+        app.include_router(routes.router)
+    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    return app

@@ -1,0 +1,65 @@
+"""The marts database as the API uses it: short, read-only, and sometimes away."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import psycopg
+from psycopg_pool import ConnectionPool
+
+_PATIENCE_SECONDS = 2.0
+_SESSION = " ".join(
+    (
+        "-c default_transaction_read_only=on",
+        "-c default_transaction_isolation=repeatable\\ read",
+        "-c statement_timeout=5s",
+        "-c timezone=UTC",
+    )
+)
+
+
+class DatabaseUnavailableError(Exception):
+    """The database does not answer, or does not hold the schema `heartbeat` yet."""
+
+
+class Database:
+    """A small pool that connects on demand and again after a restart of the server."""
+
+    def __init__(self, url: str) -> None:
+        self._pool = ConnectionPool(
+            url,
+            min_size=0,
+            max_size=4,
+            open=False,
+            timeout=_PATIENCE_SECONDS,
+            reconnect_timeout=_PATIENCE_SECONDS,
+            check=ConnectionPool.check_connection,
+            kwargs={"options": _SESSION, "connect_timeout": 2},
+        )
+
+    def open(self) -> None:
+        """Start the pool; the server need not be there yet."""
+        self._pool.open(wait=False)
+
+    def close(self) -> None:
+        """Close every connection."""
+        self._pool.close()
+
+    @contextmanager
+    def reading(self) -> Iterator[psycopg.Connection[Any]]:
+        """One read-only transaction, consistent over its statements.
+
+        Raises DatabaseUnavailableError, whose message is the reason, when the read fails.
+        """
+        try:
+            with self._pool.connection() as connection:
+                yield connection
+        except psycopg.Error as error:
+            raise DatabaseUnavailableError(_reason(error)) from error
+
+
+def _reason(error: psycopg.Error) -> str:
+    if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
+        return "the database has no schema heartbeat of this version yet"
+    first_line = str(error).strip().partition("\n")[0]
+    return f"the database does not answer: {first_line}"

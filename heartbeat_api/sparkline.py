@@ -1,0 +1,155 @@
+"""A metric's last 90 business days as one small SVG, drawn on the server."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date
+from itertools import pairwise
+
+from markupsafe import Markup
+
+from heartbeat.metric import Direction
+from heartbeat.metric_view import DayValue, MetricView, Typical
+
+DAYS = 90
+
+_WIDTH = 400.0
+_LEFT, _RIGHT = 4.0, 392.0
+_TOP, _BOTTOM = 8.0, 94.0
+
+
+@dataclass(frozen=True)
+class Lines:
+    """The heights at which norm and alert are drawn: one each, two for a range, none when unset."""
+
+    norm: tuple[float, ...] = ()
+    alert: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Sparkline:
+    """What one sparkline shows; `alert_label` stands at the first alert line."""
+
+    points: Sequence[DayValue]
+    typical: Typical | None = None
+    lines: Lines = Lines()
+    alert_label: str = ""
+
+
+def metric_lines(metric: MetricView) -> Lines:
+    """Norm and alert of a metric; those of a range lie on both sides of its target."""
+    if metric.direction is not Direction.IN_RANGE:
+        return Lines(_heights(metric.norm_value), _heights(metric.alert_value))
+    if metric.target_value is None:
+        return Lines()
+    target = float(metric.target_value)
+    return Lines(
+        *(
+            tuple(target + side * distance for distance in _heights(line) for side in (1, -1))
+            for line in (metric.norm_value, metric.alert_value)
+        )
+    )
+
+
+def sparkline_svg(sparkline: Sparkline) -> Markup:
+    """The drawing, empty without a point.
+
+    The time axis is the 90 days that end on the last day with a value, one place a day, so that
+    sparklines compare; a day without a value is a gap. The picture stretches to its box, texts do
+    not.
+    """
+    if not sparkline.points:
+        return Markup("")
+    scale = _scale(sparkline)
+    return Markup(
+        '<svg class="spark" aria-hidden="true">'
+        '<svg viewBox="0 0 400 100" preserveAspectRatio="none">{shapes}</svg>{label}</svg>'
+    ).format(shapes=Markup("").join(_shapes(sparkline, scale)), label=_label(sparkline, scale))
+
+
+@dataclass(frozen=True)
+class _Scale:
+    low: float
+    high: float
+    last: date
+
+    def x(self, day: date) -> float:
+        return _RIGHT - (self.last - day).days * (_RIGHT - _LEFT) / (DAYS - 1)
+
+    def y(self, value: float) -> float:
+        if self.high == self.low:
+            return (_TOP + _BOTTOM) / 2
+        return _BOTTOM - (value - self.low) / (self.high - self.low) * (_BOTTOM - _TOP)
+
+
+def _heights(line: object) -> tuple[float, ...]:
+    return () if line is None else (float(str(line)),)
+
+
+def _scale(sparkline: Sparkline) -> _Scale:
+    heights = [float(point.v) for point in sparkline.points]
+    heights += [*sparkline.lines.norm, *sparkline.lines.alert]
+    if sparkline.typical:
+        mean, stddev = sparkline.typical.mean, sparkline.typical.stddev
+        heights += [mean - stddev, mean + stddev]
+    return _Scale(min(heights), max(heights), sparkline.points[-1].d)
+
+
+def _shapes(sparkline: Sparkline, scale: _Scale) -> Iterator[Markup]:
+    if sparkline.typical:
+        yield _band(sparkline.typical, scale)
+    for kind, heights in (("norm", sparkline.lines.norm), ("alert", sparkline.lines.alert)):
+        for height in heights:
+            yield Markup('<path class="{}" d="M0 {:.1f}H{:.0f}"/>').format(
+                kind, scale.y(height), _WIDTH
+            )
+    yield Markup('<path class="line" d="{}"/>').format(_path(sparkline.points, scale))
+    last = sparkline.points[-1]
+    yield Markup('<path class="dot" d="M{:.1f} {:.1f}h.01"/>').format(
+        scale.x(last.d), scale.y(float(last.v))
+    )
+
+
+def _band(typical: Typical, scale: _Scale) -> Markup:
+    top, bottom = (scale.y(typical.mean + side * typical.stddev) for side in (1, -1))
+    return Markup('<rect class="band" x="0" y="{:.1f}" width="{:.0f}" height="{:.1f}"/>').format(
+        top, _WIDTH, bottom - top
+    )
+
+
+def _path(points: Sequence[DayValue], scale: _Scale) -> str:
+    steps = [_start(points[0], scale)]
+    for before, point in pairwise(points):
+        next_day = (point.d - before.d).days == 1
+        steps.append(f"L{_at(point, scale)}" if next_day else _start(point, scale))
+    return "".join(steps)
+
+
+def _start(point: DayValue, scale: _Scale) -> str:
+    """A stroke that is visible as a dot when no next day follows."""
+    return f"M{_at(point, scale)}h.01"
+
+
+def _at(point: DayValue, scale: _Scale) -> str:
+    return f"{scale.x(point.d):.1f} {scale.y(float(point.v)):.1f}"
+
+
+def _label(sparkline: Sparkline, scale: _Scale) -> Markup:
+    """The text at the alert line, on whichever end and side leaves the curve readable."""
+    if not sparkline.alert_label or not sparkline.lines.alert:
+        return Markup("")
+    height = scale.y(sparkline.lines.alert[0])
+    left = _room_at_left(sparkline.points, scale, height)
+    return Markup('<text class="{}" x="{}" y="{:.1f}%" dy="{}">{}</text>').format(
+        "start" if left else "end",
+        "0" if left else "96%",
+        height,
+        "-.35em" if height > 30 else "1.1em",
+        sparkline.alert_label,
+    )
+
+
+def _room_at_left(points: Sequence[DayValue], scale: _Scale, height: float) -> bool:
+    """Whether the curve keeps away from the line's label in its first third."""
+    early = [scale.y(float(point.v)) for point in points if scale.x(point.d) < _WIDTH / 3]
+    above = (height - 25, height) if height > 30 else (height, height + 25)
+    return not any(above[0] < y < above[1] for y in early)

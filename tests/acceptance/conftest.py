@@ -1,0 +1,30 @@
+"""A real browser for the acceptance tests."""
+
+import os
+import shutil
+from collections.abc import Iterator
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+_COMMANDS = ("chromium", "chromium-browser", "google-chrome")
+_FLAGS = (
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+)
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    """Headless Chromium: HEARTBEAT_CHROMIUM, else one on the path, else Playwright's own."""
+    installed = next(filter(None, map(shutil.which, _COMMANDS)), None)
+    executable = os.environ.get("HEARTBEAT_CHROMIUM") or installed
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
+        yield chromium
+        chromium.close()

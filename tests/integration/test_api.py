@@ -1,0 +1,357 @@
+"""The API over HTTP on a real database."""
+
+import json
+import shutil
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import fields
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from heartbeat.database import ensure_database
+from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.schema.migration import migrate
+from heartbeat.settings import Settings
+from tests.unit.heartbeat_api.served import api_on, served
+from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm, store
+
+CONTRACT = {
+    "metric_id",
+    "code",
+    "name",
+    "short_name",
+    "unit",
+    "period",
+    "direction",
+    "kind",
+    "value",
+    "value_text",
+    "status",
+    "severity",
+    "reason",
+    "since",
+    "signal",
+    "error",
+    "typical",
+    "delta_text",
+    "norm_value",
+    "alert_value",
+    "target_value",
+    "target_due_date",
+    "target_hit",
+    "computed_at",
+    "source_as_of",
+    "freshness",
+    "verification_state",
+    "owner",
+    "reads",
+    "cuts",
+    "sparkline",
+}
+HOSTILE = "<img src=x onerror=alert(1)>'\"&"
+SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
+
+
+@pytest.fixture
+def client(marts_url: str) -> Iterator[httpx.Client]:
+    with (
+        served(api_on(marts_url)) as origin,
+        httpx.Client(base_url=origin, timeout=20) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def usual_wall(marts: psycopg.Connection) -> None:
+    store(marts, USUAL_WALL, datetime.now(UTC))
+
+
+def one(code: str, client: httpx.Client) -> dict[str, Any]:
+    document: dict[str, Any] = client.get(f"/api/metrics/{code}").json()
+    return document
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_the_metrics_come_with_exactly_the_fields_of_the_contract(client: httpx.Client) -> None:
+    document = client.get("/api/metrics").json()
+    assert set(document) == {"as_of", "build", "job", "metrics"}
+    assert {frozenset(metric) for metric in document["metrics"]} == {frozenset(CONTRACT)}
+    assert {field.name for field in fields(MetricView)} == CONTRACT
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_the_metrics_come_in_the_order_of_the_wall(client: httpx.Client) -> None:
+    codes = [metric["code"] for metric in client.get("/api/metrics").json()["metrics"]]
+    red, amber = ["FXST", "COLD", "AMLB", "SEPR"], ["ONBT", "STUK", "FLOW", "SEIP"]
+    assert codes == [*red, *amber, "ACTC", "APRV", "BALS", "CARD", "LEDG", "PVNM", "REVD"]
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_a_metric_is_written_with_numbers_moments_and_days(client: httpx.Client) -> None:
+    metric = one("collateral_overdue_days_max", client)
+    assert (metric["value"], metric["value_text"], metric["alert_value"]) == (124, "124 d", 30)
+    assert (metric["status"], metric["signal"], metric["freshness"]) == ("red", "ok", "fresh")
+    assert metric["reads"] == ["core.payment"]
+    assert [point["v"] for point in metric["sparkline"]] == list(range(35, 125))
+    age = datetime.now(UTC) - datetime.fromisoformat(metric["since"])
+    assert timedelta(days=88) < age < timedelta(days=91)
+    assert metric == one("COLD", client)
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_a_rolling_stat_shows_its_band(client: httpx.Client) -> None:
+    metric = one("FXST", client)
+    assert metric["typical"] == {"mean": 1.2, "stddev": 0.2, "n": 90}
+    assert metric["delta_text"] == "26× typical 1.2 h"
+
+
+def test_an_edited_line_shows_at_once(client: httpx.Client, marts: psycopg.Connection) -> None:
+    store(marts, USUAL_WALL, datetime.now(UTC))
+    with marts.transaction():
+        marts.execute("set local role heartbeat_operator")
+        marts.execute("update heartbeat.metric_registry set alert_value = 500 where code = 'COLD'")
+    assert one("COLD", client)["status"] == "amber"
+
+
+def test_observations_refine_the_start_of_the_present_state(
+    marts: psycopg.Connection, settings: Settings
+) -> None:
+    now = datetime.now(UTC)
+    store(marts, USUAL_WALL, now)
+    observed = [(30, "green"), (20, "red"), (19, "red"), (18, None), (17, "red"), (1, "red")]
+    for hours, status in observed:
+        marts.execute(
+            "insert into heartbeat.metric_observation"
+            " (metric_id, as_of, computed_at, v, status, error, seconds, run_id)"
+            " values (%(metric_id)s, %(at)s, %(at)s, %(v)s, %(status)s, %(error)s, 0, 'run')",
+            {
+                "metric_id": "collateral_overdue_days_max",
+                "at": now - timedelta(hours=hours),
+                "v": 124 if status else None,
+                "status": status,
+                "error": None if status else "timeout",
+            },
+        )
+    views = {view.code: view for view in read_metrics(marts, now=now, zone=settings.zone)}
+    assert views["COLD"].since == now - timedelta(hours=20)
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        pytest.param("/api/metrics/none", 404, id="unknown metric"),
+        pytest.param("/m/NONE", 404, id="page of an unknown metric"),
+        pytest.param("/audit/none", 404, id="unknown audit page"),
+        pytest.param("/api/audit/pages/none", 404, id="JSON of an unknown audit page"),
+        pytest.param("/api/audit/cuts/none", 404, id="unknown cut"),
+        pytest.param("/audit/cuts/none.svg", 404, id="picture of an unknown cut"),
+        pytest.param("/static/none.css", 404, id="unknown static file"),
+        pytest.param("/docs", 404, id="interactive documentation"),
+    ],
+)
+def test_what_does_not_exist_is_a_problem_document(
+    client: httpx.Client, path: str, status: int
+) -> None:
+    response = client.get(path)
+    assert response.status_code == status
+    assert response.headers["content-type"] == "application/problem+json"
+    assert response.json()["instance"] == path
+
+
+@pytest.mark.usefixtures("usual_wall")
+@pytest.mark.parametrize("path", ["/", "/m/COLD", "/audit", "/api/metrics", "/static/wall.css"])
+def test_every_answer_keeps_the_page_to_its_own_origin(client: httpx.Client, path: str) -> None:
+    response = client.get(path)
+    assert response.status_code == 200
+    assert response.headers["content-security-policy"].startswith("default-src 'self'")
+    assert response.headers["x-content-type-options"] == "nosniff"
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_the_pages_carry_no_inline_script_or_style(client: httpx.Client) -> None:
+    for path in ("/", "/m/COLD", "/audit"):
+        page = client.get(path).text
+        assert "<script" not in page
+        assert "<style" not in page
+        assert " style=" not in page
+
+
+@pytest.mark.parametrize("path", ["/", "/m/%3Cb%3E", "/m/hostile"])
+def test_hostile_texts_are_escaped(
+    client: httpx.Client, marts: psycopg.Connection, path: str
+) -> None:
+    hostile = StoredMetric(
+        "hostile",
+        "<b>",
+        HOSTILE,
+        unit=HOSTILE,
+        name=HOSTILE,
+        owner=HOSTILE,
+        prose=HOSTILE,
+        norm=1,
+        alert=2,
+        error=HOSTILE,
+        values=calm(9),
+    )
+    store(marts, [hostile], datetime.now(UTC))
+    page = client.get(path)
+    assert page.status_code == 200
+    assert "<img" not in page.text
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page.text
+
+
+def test_an_empty_registry_is_an_empty_wall(client: httpx.Client) -> None:
+    assert "No metric is registered yet." in client.get("/").text
+    assert client.get("/api/metrics").json()["metrics"] == []
+
+
+def test_a_database_without_the_schema_is_named(client_of_empty: httpx.Client) -> None:
+    response = client_of_empty.get("/healthz")
+    assert response.status_code == 503
+    assert response.json()["detail"] == "the database has no schema heartbeat of this version yet"
+
+
+@pytest.fixture
+def client_of_empty(source_url: str) -> Iterator[httpx.Client]:
+    with (
+        served(api_on(source_url)) as origin,
+        httpx.Client(base_url=origin, timeout=20) as client,
+    ):
+        yield client
+
+
+@pytest.fixture
+def own_server() -> Iterator[EmbeddedPostgres]:
+    """A prepared server that nobody else uses; it is not running yet."""
+    folder = Path(tempfile.mkdtemp(prefix="heartbeat-test-"))
+    server = EmbeddedPostgres(folder / "pg")
+    server.prepare()
+    yield server
+    shutil.rmtree(folder)
+
+
+def test_the_last_good_wall_stays_while_the_database_is_away(own_server: EmbeddedPostgres) -> None:
+    """Before, during and after: it starts without a database, and takes up again by itself."""
+    server, url = own_server, own_server.url("marts")
+    with (
+        served(api_on(url)) as origin,
+        httpx.Client(base_url=origin, timeout=20) as client,
+    ):
+        waiting = client.get("/")
+        assert (waiting.status_code, client.get("/healthz").status_code) == (503, 503)
+        assert "Waiting for the database" in waiting.text
+        with server.running():
+            ensure_database(url)
+            migrate(url)
+            with psycopg.connect(url, autocommit=True) as connection:
+                store(connection, USUAL_WALL, datetime.now(UTC))
+            before = _until(client, 200)
+        health = _until(client, 503)
+        assert health.json()["detail"].startswith("the database does not answer")
+        lost = client.get("/")
+        assert lost.status_code == 200
+        assert "NO DATABASE for" in lost.text
+        assert all(metric.code in lost.text for metric in USUAL_WALL)
+        metrics = client.get("/api/metrics").json()["metrics"]
+        assert len(metrics) == len(USUAL_WALL)
+        assert client.get("/api/audit/registry").status_code == 503
+        with server.running():
+            assert _until(client, 200).json() == before.json()
+            assert "NO DATABASE" not in client.get("/").text
+
+
+def _until(client: httpx.Client, status: int) -> httpx.Response:
+    """The first health answer with that status; a read is shared for a second."""
+    for _ in range(100):
+        response = client.get("/healthz")
+        if response.status_code == status:
+            return response
+        time.sleep(0.1)
+    raise AssertionError(f"healthz never answered {status}: {response.text}")
+
+
+@pytest.fixture
+def cuts(marts: psycopg.Connection) -> None:
+    """Two cuts on two pages; one was computed once over its default window, then failed."""
+    now = datetime.now(UTC)
+    for cut_id, page in (("money_at_risk", "overview"), ("balance_movers", "clients")):
+        marts.execute(
+            "insert into heartbeat.audit_cut_registry (cut_id, page, title, prose, windows,"
+            " window_default, reads, methodology, how_to_read)"
+            " values (%s, %s, %s, %s, '{7d,30d}', '30d', '{core.payment}', 'Summed.', 'Taller.')",
+            [cut_id, page, HOSTILE, HOSTILE],
+        )
+    marts.execute(
+        "insert into heartbeat.audit_cut_snapshot (cut_id, window_key, payload, spec, svg,"
+        " computed_at, source_as_of, error, run_id)"
+        " values ('money_at_risk', '30d', %s, '{}', %s, %s, %s, 'timeout', 'run')",
+        [
+            json.dumps({"total": 1.5}),
+            SVG,
+            now - timedelta(hours=7),
+            now - timedelta(hours=8),
+        ],
+    )
+
+
+@pytest.mark.usefixtures("cuts")
+def test_the_registry_leads_with_the_overview(client: httpx.Client) -> None:
+    document = client.get("/api/audit/registry").json()
+    assert document["pages"] == ["overview", "clients"]
+    assert [cut["cut_id"] for cut in document["cuts"]] == ["money_at_risk", "balance_movers"]
+
+
+@pytest.mark.usefixtures("cuts")
+def test_audit_leads_to_the_first_page(client: httpx.Client) -> None:
+    assert client.get("/audit").headers["location"] == "/audit/overview"
+
+
+@pytest.mark.usefixtures("cuts")
+def test_a_cut_carries_its_last_good_payload_and_its_error(client: httpx.Client) -> None:
+    document = client.get("/api/audit/cuts/money_at_risk").json()
+    assert (document["window"], document["windows"]) == ("30d", ["7d", "30d"])
+    assert document["snapshot"]["payload"] == {"total": 1.5}
+    assert document["snapshot"]["error"] == "timeout"
+    assert document == client.get("/api/audit/pages/overview").json()["cuts"][0]
+
+
+@pytest.mark.usefixtures("cuts")
+def test_a_window_without_a_snapshot_is_empty_and_an_unknown_one_is_refused(
+    client: httpx.Client,
+) -> None:
+    assert client.get("/api/audit/cuts/money_at_risk?window=7d").json()["snapshot"] is None
+    refused = client.get("/api/audit/cuts/money_at_risk?window=9d")
+    assert refused.status_code == 422
+    assert refused.json()["detail"] == "money_at_risk has no window '9d'; it has 7d, 30d"
+    assert client.get("/audit/overview?window=9d").status_code == 422
+
+
+@pytest.mark.usefixtures("cuts")
+def test_an_audit_page_shows_the_last_picture_with_its_age_and_the_error(
+    client: httpx.Client,
+) -> None:
+    page = client.get("/audit/overview").text
+    assert '<img src="/audit/cuts/money_at_risk.svg?window=30d"' in page
+    assert "computed 7 h ago" in page
+    assert "The last compute failed: timeout" in page
+    assert "&lt;img src=x onerror=alert(1)&gt;" in page
+    assert "Not computed yet" in client.get("/audit/clients").text
+
+
+@pytest.mark.usefixtures("cuts")
+def test_a_picture_can_do_nothing_even_when_it_is_opened_on_its_own(client: httpx.Client) -> None:
+    picture = client.get("/audit/cuts/money_at_risk.svg?window=30d")
+    assert (picture.text, picture.headers["content-type"]) == (SVG, "image/svg+xml")
+    assert picture.headers["content-security-policy"].startswith("default-src 'none'")
+    assert client.get("/audit/cuts/money_at_risk.svg?window=7d").status_code == 404
+
+
+def test_no_cut_is_a_page_that_says_so(client: httpx.Client) -> None:
+    assert "No audit cut is registered yet." in client.get("/audit").text

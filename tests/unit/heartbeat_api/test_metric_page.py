@@ -1,0 +1,38 @@
+"""The page behind a tile."""
+
+from datetime import date
+from decimal import Decimal
+from zoneinfo import ZoneInfo
+
+from heartbeat.metric_view import MetricProse, Typical
+from heartbeat_api.metric_page import metric_page
+from tests.unit.heartbeat_api.views import NOW, red
+
+PROSE = MetricProse("Open payments.", "Each one is money on hold.", "Counted in the ledger.", "")
+BERLIN = ZoneInfo("Europe/Berlin")
+
+
+def test_the_contract_lists_lines_target_and_band_with_their_unit() -> None:
+    view = red(
+        unit="h",
+        target_value=Decimal(5),
+        target_due_date=date(2026, 12, 31),
+        typical=Typical(9.0, 2.0, 56),
+    )
+    facts = {fact.name: fact.text for fact in metric_page(view, PROSE, NOW, BERLIN).facts}
+    assert facts["Norm"] == "20 h"
+    assert facts["Alert"] == "60 h"
+    assert facts["Target"] == "5 h by 31 Dec 2026"
+    assert facts["Typical"] == "9 h ± 2 h over 56 days"
+    assert facts["Computed"] == "20 May 2026 13:45 CEST"
+
+
+def test_what_is_not_set_is_a_dash() -> None:
+    view = red(norm_value=None, computed_at=None)
+    facts = {fact.name: fact.text for fact in metric_page(view, PROSE, NOW, BERLIN).facts}
+    assert {facts[name] for name in ("Norm", "Target", "Typical", "Computed", "Owner")} == {"—"}
+
+
+def test_texts_that_the_author_left_out_have_no_heading() -> None:
+    titles = [section.title for section in metric_page(red(), PROSE, NOW, BERLIN).sections]
+    assert titles == ["What it is", "What red means", "How it is counted"]
