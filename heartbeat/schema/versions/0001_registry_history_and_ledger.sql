@@ -29,6 +29,31 @@ return coalesce(nullif(current_setting('heartbeat.timezone', true), ''), 'UTC');
 comment on function heartbeat.business_timezone() is
     'The time zone that cuts business days: the setting heartbeat.timezone of the transaction, else UTC';
 
+create function heartbeat.business_day(moment timestamptz) returns date
+language sql stable parallel safe
+return (moment at time zone heartbeat.business_timezone())::date;
+
+comment on function heartbeat.business_day(timestamptz) is 'The business day that a moment falls on';
+
+create function heartbeat.business_days(number integer default 90)
+returns table (d date, opens timestamptz, closes timestamptz, is_today boolean)
+language sql stable parallel safe rows 90
+begin atomic
+    select
+        day::date,
+        day at time zone heartbeat.business_timezone(),
+        least((day + interval '1 day') at time zone heartbeat.business_timezone(), heartbeat.as_of()),
+        day::date = heartbeat.business_day(heartbeat.as_of())
+    from generate_series(
+        heartbeat.business_day(heartbeat.as_of())::timestamp - (number - 1) * interval '1 day',
+        heartbeat.business_day(heartbeat.as_of())::timestamp,
+        interval '1 day'
+    ) as day;
+end;
+
+comment on function heartbeat.business_days(integer) is
+    'The last business days, the day of as_of() included: each opens at its midnight and closes at the next, today at as_of()';
+
 create domain heartbeat.metric_status as text check (value in ('red', 'amber', 'green'));
 create domain heartbeat.verification_state as text check (value in ('unverified', 'verified'));
 
