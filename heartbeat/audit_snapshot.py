@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
 from enum import Enum
-from pathlib import Path
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
@@ -19,11 +18,12 @@ from psycopg.types.json import Jsonb
 from heartbeat import chart_rendering
 from heartbeat.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
 from heartbeat.errors import HeartbeatError
-from heartbeat.named_statement import load_statements
+from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.sql import platform_statements
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
-_SQL: Final = load_statements(Path(__file__).parent / "sql" / "audit_snapshot.sql")
+_SQL: Final = platform_statements("audit_snapshot")
 _LONGEST_ERROR: Final = 500
 
 
@@ -108,16 +108,18 @@ def compute_snapshot(
         raise UnknownWindowError(
             f"{cut.cut_id} has no window {window!r}; it has {', '.join(cut.windows)}"
         )
-    settings = {
-        "as_of": as_of.isoformat(),
-        "timezone": timezone,
-        "statement_timeout": statement_timeout,
-    }
     try:
-        snapshot = _computed(connection_url, cut, window, settings)
+        with reading_as_of(
+            connection_url, as_of=as_of, timezone=timezone, statement_timeout=statement_timeout
+        ) as connection:
+            oldest_poll = source_as_of(connection, cut.reads)
+            with _faults_of(cut, "compute"):
+                payload = json_payload(cut.compute(connection, window=window))
+        with _faults_of(cut, "chart"):
+            chart = chart_rendering.render(cut.chart(payload))
     except _CutError as error:
         return _store_error(connection_url, cut, window, run_id, str(error))
-    return _store(connection_url, cut, window, run_id, snapshot)
+    return _store(connection_url, cut, window, run_id, _Snapshot(payload, chart, oldest_poll))
 
 
 def json_payload(payload: Any) -> dict[str, Json]:
@@ -144,38 +146,6 @@ def _columns(cut: AuditCut) -> dict[str, Any]:
         "methodology": cut.methodology,
         "how_to_read": cut.how_to_read,
     }
-
-
-def _computed(
-    connection_url: str, cut: AuditCut, window: str, settings: Mapping[str, str]
-) -> _Snapshot:
-    with psycopg.connect(connection_url) as connection:
-        _configure(connection, settings)
-        source_as_of = _source_as_of(connection, cut)
-        with _faults_of(cut, "compute"):
-            payload = json_payload(cut.compute(connection, window=window))
-    with _faults_of(cut, "chart"):
-        chart = chart_rendering.render(cut.chart(payload))
-    return _Snapshot(payload, chart, source_as_of)
-
-
-def _configure(connection: Connection, settings: Mapping[str, str]) -> None:
-    connection.execute(_SQL["configure"], settings)
-    # committed, so that a rollback inside the cut does not undo the settings
-    connection.commit()
-    connection.read_only = True
-    connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-
-
-def _source_as_of(connection: Connection, cut: AuditCut) -> datetime | None:
-    reads = {
-        "schemas": [table.schema for table in cut.reads],
-        "tables": [table.table for table in cut.reads],
-    }
-    row = connection.execute(_SQL["source_as_of"], reads).fetchone()
-    assert row is not None
-    oldest: datetime | None = row[0]
-    return oldest
 
 
 @contextmanager

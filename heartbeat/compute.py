@@ -1,7 +1,7 @@
 """Compute metrics: run their statements, judge the value, write history and observation."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
@@ -10,13 +10,15 @@ from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import dict_row
+from psycopg.rows import class_row
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.metric import Direction, Metric
+from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.metric import Metric
+from heartbeat.registered_lines import RegisteredLines
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
-from heartbeat.status import Band, Status, judge
+from heartbeat.status import Status
 
 WORKERS = 4
 """Metrics computed at the same time, each on a connection of its own."""
@@ -42,13 +44,6 @@ class Outcome:
     seconds: float
 
 
-@dataclass(frozen=True)
-class _Result:
-    value: Decimal
-    history: tuple[tuple[date, Decimal], ...]
-    source_as_of: datetime | None
-
-
 def compute_and_store(
     metrics: Sequence[Metric], settings: Settings, *, as_of: datetime, run_id: str
 ) -> Iterator[Outcome]:
@@ -68,23 +63,22 @@ def compute_and_store(
 def compute(metric: Metric, settings: Settings, *, as_of: datetime) -> Outcome:
     """Compute one metric as of any moment and store nothing."""
     started = time.monotonic()
-    with psycopg.connect(settings.database_url) as connection:
+    with reading_as_of(
+        settings.database_url,
+        as_of=as_of,
+        timezone=settings.timezone,
+        statement_timeout=settings.statement_timeout,
+    ) as connection:
         try:
-            result = _run_statements(connection, metric, settings, as_of)
+            value = _value(connection, metric)
+            history = _history(connection, metric)
         except ComputeError as error:
             seconds = time.monotonic() - started
             return Outcome(metric.metric_id, as_of, None, (), None, None, str(error), seconds)
-        status = _Lines(connection, metric).status(result.value)
-    return Outcome(
-        metric.metric_id,
-        as_of,
-        result.value,
-        result.history,
-        status,
-        result.source_as_of,
-        None,
-        time.monotonic() - started,
-    )
+        status = _status(_lines(connection, metric), value)
+        oldest_poll = source_as_of(connection, metric.reads)
+    seconds = time.monotonic() - started
+    return Outcome(metric.metric_id, as_of, value, history, status, oldest_poll, None, seconds)
 
 
 def _compute_and_store_one(
@@ -94,27 +88,6 @@ def _compute_and_store_one(
     with psycopg.connect(settings.database_url) as connection:
         _store(connection, metric, outcome, settings, run_id)
     return outcome
-
-
-def _run_statements(
-    connection: Connection[Any], metric: Metric, settings: Settings, as_of: datetime
-) -> _Result:
-    connection.read_only = True
-    try:
-        with connection.transaction():
-            _set_locally(connection, "statement_timeout", settings.statement_timeout)
-            _set_locally(connection, "heartbeat.as_of", as_of.isoformat())
-            _set_locally(connection, "heartbeat.timezone", settings.timezone)
-            value = _value(connection, metric)
-            history = _history(connection, metric)
-            source_as_of = _source_as_of(connection, metric)
-    finally:
-        connection.read_only = None
-    return _Result(value, history, source_as_of)
-
-
-def _set_locally(connection: Connection[Any], setting: str, value: str) -> None:
-    connection.execute("select set_config(%s, %s, true)", [setting, value])
 
 
 def _value(connection: Connection[Any], metric: Metric) -> Decimal:
@@ -166,37 +139,14 @@ def _number(value: object, where: str) -> Decimal:
     return number
 
 
-def _source_as_of(connection: Connection[Any], metric: Metric) -> datetime | None:
-    reads = [str(table) for table in metric.reads]
-    row = connection.execute(_STATEMENTS["source_as_of"], {"reads": reads}).fetchone()
-    return row[0] if row else None
+def _lines(connection: Connection[Any], metric: Metric) -> RegisteredLines | None:
+    """The present lines; none before the metric is registered."""
+    cursor = connection.cursor(row_factory=class_row(RegisteredLines))
+    return cursor.execute(_STATEMENTS["lines"], {"metric_id": metric.metric_id}).fetchone()
 
 
-class _Lines:
-    """The registry's present lines of one metric; without a row nothing can be judged."""
-
-    def __init__(self, connection: Connection[Any], metric: Metric) -> None:
-        cursor = connection.cursor(row_factory=dict_row)
-        self._row = cursor.execute(_STATEMENTS["lines"], {"metric_id": metric.metric_id}).fetchone()
-
-    def status(self, value: Decimal) -> Status | None:
-        if self._row is None:
-            return None
-        return judge(
-            value,
-            Direction(self._row["direction"]),
-            self._row["norm_value"],
-            self._row["alert_value"],
-            self._row["target_value"],
-            self._band(self._row),
-            self._row["amber_z"],
-            self._row["red_z"],
-        ).status
-
-    def _band(self, row: Mapping[str, Any]) -> Band | None:
-        if row["benchmark_mean"] is None:
-            return None
-        return Band(row["benchmark_mean"], row["benchmark_stddev"], row["benchmark_n"])
+def _status(lines: RegisteredLines | None, value: Decimal) -> Status | None:
+    return lines.judge(value).status if lines else None
 
 
 def _store(
@@ -221,9 +171,9 @@ def _store(
             connection.execute(_STATEMENTS["today_failed"], values)
             return
         connection.execute(_STATEMENTS["today_computed"], values)
-        lines = _Lines(connection, metric)
+        lines = _lines(connection, metric)
         past = [
-            values | {"d": d, "v": v, "status": lines.status(v)}
+            values | {"d": d, "v": v, "status": _status(lines, v)}
             for d, v in outcome.history
             if d < today
         ]

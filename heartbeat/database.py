@@ -10,21 +10,21 @@ from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
 
 
-class DatabaseUnavailableError(HeartbeatError):
+class MartsUnusableError(HeartbeatError):
     """The marts server cannot be used."""
 
 
 def prepare_databases(settings: Settings) -> None:
     """Make marts and Dagster's database where they are missing, and migrate marts.
 
-    Raises DatabaseUnavailableError with the server's reason, without the password.
+    Raises MartsUnusableError with the server's reason, without the password.
     """
     try:
         for url in (settings.database_url, settings.dagster_database_url):
             ensure_database(url)
         migrate(settings.database_url)
     except psycopg.OperationalError as error:
-        raise DatabaseUnavailableError(
+        raise MartsUnusableError(
             f"cannot use the database of HEARTBEAT_DATABASE_URL: {' '.join(str(error).split())}"
         ) from None
 

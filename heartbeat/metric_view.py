@@ -13,23 +13,15 @@ from psycopg.rows import class_row
 
 from heartbeat.freshness import Freshness, freshness
 from heartbeat.metric import Direction, Kind, Period
+from heartbeat.registered_lines import RegisteredLines
 from heartbeat.signal import Shown, Signal, State, fold, since
 from heartbeat.sql import platform_statements
-from heartbeat.status import Band, Judgement, Status, judge, severity_step
+from heartbeat.status import Band, Status, severity_step
 from heartbeat.wording import delta_text, value_text
 
 _STATEMENTS = platform_statements("metric_view")
 
 _Row = TypeVar("_Row")
-
-
-@dataclass(frozen=True)
-class Typical:
-    """What the daily benchmark found: mean and standard deviation over `n` days."""
-
-    mean: float
-    stddev: float
-    n: int
 
 
 @dataclass(frozen=True)
@@ -67,7 +59,7 @@ class MetricView:
     since: datetime
     signal: Signal
     error: str | None
-    typical: Typical | None
+    typical: Band | None
     delta_text: str | None
     norm_value: Decimal | None
     alert_value: Decimal | None
@@ -94,32 +86,21 @@ class MetricProse:
     notes: str
 
 
-@dataclass(frozen=True)
-class MetricRow:
+@dataclass(frozen=True, kw_only=True)
+class MetricRow(RegisteredLines):
     """One row of `heartbeat.metric_registry` with the last good value and the last error."""
 
     metric_id: str
     code: str
     name: str
     short_name: str
-    unit: str
     period: str
-    direction: str
-    kind: str
-    norm_value: Decimal | None
-    alert_value: Decimal | None
-    target_value: Decimal | None
     target_due_date: date | None
     verification_state: str
     owner: str | None
     reads: Sequence[str]
     cuts: Sequence[str]
-    amber_z: float
-    red_z: float
     registered_at: datetime
-    benchmark_mean: float | None
-    benchmark_stddev: float | None
-    benchmark_n: int | None
     last_good: Decimal | None
     computed_at: datetime | None
     source_as_of: datetime | None
@@ -195,8 +176,7 @@ def metric_view(
     row: MetricRow, *, sparkline: Sequence[DayValue], states: Sequence[State], now: datetime
 ) -> MetricView:
     """The view of one metric; `states` are its stored states in order of time."""
-    typical = _typical(row)
-    judgement = _judged(row, typical)
+    judgement = None if row.last_good is None else row.judge(row.last_good)
     shown = fold(judgement.status if judgement else None, row.error)
     value = row.last_good
     return MetricView(
@@ -216,10 +196,8 @@ def metric_view(
         since=present_since(states, shown, row.computed_at or row.registered_at),
         signal=shown.signal,
         error=row.error,
-        typical=typical,
-        delta_text=None
-        if value is None
-        else delta_text(value, typical.mean if typical else None, row.unit),
+        typical=row.typical,
+        delta_text=_delta(row),
         norm_value=row.norm_value,
         alert_value=row.alert_value,
         target_value=row.target_value,
@@ -284,27 +262,10 @@ def _wall_order(view: MetricView) -> tuple[int, float, float, str]:
     return tier, -severity_step(view.severity), view.since.timestamp(), view.code
 
 
-def _typical(row: MetricRow) -> Typical | None:
-    mean, stddev, n = row.benchmark_mean, row.benchmark_stddev, row.benchmark_n
-    if row.kind != Kind.ROLLING_STAT or mean is None or stddev is None or n is None:
+def _delta(row: MetricRow) -> str | None:
+    if row.last_good is None or row.typical is None:
         return None
-    return Typical(mean, stddev, n)
-
-
-def _judged(row: MetricRow, typical: Typical | None) -> Judgement | None:
-    if row.last_good is None:
-        return None
-    return judge(
-        row.last_good,
-        direction=Direction(row.direction),
-        norm_value=row.norm_value,
-        alert_value=row.alert_value,
-        target_value=row.target_value,
-        band=Band(typical.mean, typical.stddev, typical.n) if typical else None,
-        amber_z=row.amber_z,
-        red_z=row.red_z,
-        unit=row.unit,
-    )
+    return delta_text(row.last_good, row.typical.mean, row.unit)
 
 
 def _reason_without_value(signal: Signal) -> str:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from heartbeat.metric import Direction
-from heartbeat.metric_view import DayValue, MetricView, Typical
+from heartbeat.metric_view import DayValue, MetricView
+from heartbeat.status import Band
 
 DAYS = 90
 
@@ -30,7 +31,7 @@ class Sparkline:
     """What one sparkline shows; `alert_label` stands at the first alert line."""
 
     points: Sequence[DayValue]
-    typical: Typical | None = None
+    typical: Band | None = None
     lines: Lines = Lines()
     alert_label: str = ""
 
@@ -109,7 +110,7 @@ def _shapes(sparkline: Sparkline, scale: _Scale) -> Iterator[Markup]:
     )
 
 
-def _band(typical: Typical, scale: _Scale) -> Markup:
+def _band(typical: Band, scale: _Scale) -> Markup:
     top, bottom = (scale.y(typical.mean + side * typical.stddev) for side in (1, -1))
     return Markup('<rect class="band" x="0" y="{:.1f}" width="{:.0f}" height="{:.1f}"/>').format(
         top, _WIDTH, bottom - top

@@ -31,17 +31,6 @@ delete from heartbeat.audit_cut_registry
  where cut_id <> all (%(kept)s)
 returning cut_id
 
--- name: configure
-select set_config('heartbeat.as_of', %(as_of)s, false),
-       set_config('heartbeat.timezone', %(timezone)s, false),
-       set_config('statement_timeout', %(statement_timeout)s, false),
-       set_config('TimeZone', 'UTC', false)
-
--- name: source_as_of
-select case when count(load.polled_at) = count(*) then min(load.polled_at) end
-  from unnest(%(schemas)s::text[], %(tables)s::text[]) as read (schema_name, table_name)
-  left join heartbeat.table_load as load using (schema_name, table_name)
-
 -- name: store
 insert into heartbeat.audit_cut_snapshot
     (cut_id, window_key, payload, spec, svg, computed_at, source_as_of, error, run_id)

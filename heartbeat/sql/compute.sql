@@ -1,11 +1,5 @@
--- name: source_as_of
--- The oldest poll among the tables; null as soon as one of them was never landed.
-select case when bool_and(l.polled_at is not null) then min(l.polled_at) end
-from unnest(%(reads)s::text[]) as read (name)
-left join heartbeat.table_load l on l.schema_name || '.' || l.table_name = read.name
-
 -- name: lines
-select direction, unit, norm_value, alert_value, target_value, amber_z, red_z,
+select unit, direction, kind, norm_value, alert_value, target_value, amber_z, red_z,
        benchmark_mean, benchmark_stddev, benchmark_n
 from heartbeat.metric_registry
 where metric_id = %(metric_id)s

@@ -139,6 +139,17 @@ comment on column heartbeat.table_load.changed_at is
 comment on column heartbeat.table_load.error is
     'Why the last attempt failed; null when it succeeded';
 
+create function heartbeat.source_as_of(reads text[]) returns timestamptz
+language sql stable parallel safe
+begin atomic
+    select case when count(load.polled_at) = count(*) then min(load.polled_at) end
+    from unnest(reads) as read (name)
+    left join heartbeat.table_load as load on load.schema_name || '.' || load.table_name = read.name;
+end;
+
+comment on function heartbeat.source_as_of(text[]) is
+    'The oldest poll among tables given as schema.table; null as soon as one of them was never landed';
+
 create table heartbeat.table_load_log (
     id bigint generated always as identity primary key,
     schema_name text not null,

@@ -15,14 +15,13 @@ from heartbeat.metric_view import (
     MetricRow,
     MetricView,
     ObservedState,
-    Typical,
     in_wall_order,
     metric_view,
     present_since,
     stored_states,
 )
 from heartbeat.signal import Shown, Signal, State
-from heartbeat.status import Status
+from heartbeat.status import Band, Status
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -109,7 +108,7 @@ BENCHMARKED = replace(ROW, benchmark_mean=20.0, benchmark_stddev=4.0, benchmark_
 
 def test_a_rolling_stat_has_its_typical_band_and_its_distance_from_it() -> None:
     shown = view(replace(BENCHMARKED, kind="rolling_stat"))
-    assert shown.typical == Typical(20.0, 4.0, 56)
+    assert shown.typical == Band(20.0, 4.0, 56)
     assert shown.delta_text == "5× typical 20 h"
 
 

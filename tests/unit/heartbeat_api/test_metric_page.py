@@ -4,7 +4,8 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_view import MetricProse, Typical
+from heartbeat.metric_view import MetricProse
+from heartbeat.status import Band
 from heartbeat_api.metric_page import metric_page
 from tests.unit.heartbeat_api.views import NOW, red
 
@@ -17,7 +18,7 @@ def test_the_contract_lists_lines_target_and_band_with_their_unit() -> None:
         unit="h",
         target_value=Decimal(5),
         target_due_date=date(2026, 12, 31),
-        typical=Typical(9.0, 2.0, 56),
+        typical=Band(9.0, 2.0, 56),
     )
     facts = {fact.name: fact.text for fact in metric_page(view, PROSE, NOW, BERLIN).facts}
     assert facts["Norm"] == "20 h"

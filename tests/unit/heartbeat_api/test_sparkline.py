@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heartbeat.metric import Direction
-from heartbeat.metric_view import DayValue, Typical
+from heartbeat.metric_view import DayValue
+from heartbeat.status import Band
 from heartbeat_api.sparkline import Lines, Sparkline, metric_lines, sparkline_svg
 from tests.unit.heartbeat_api.views import ok
 
@@ -112,7 +113,7 @@ def test_the_label_keeps_off_the_curve(values: Sequence[float], side: str) -> No
 def test_everything_is_drawn_inside_the_picture(
     values: list[float], mean: float, stddev: float, alert: float
 ) -> None:
-    typical = Typical(mean, stddev, 90)
+    typical = Band(mean, stddev, 90)
     root = drawn(Sparkline(days(values), typical, Lines(alert=(alert,)), "alert"))
     ys = [float(y) for y in re.findall(r"[ML][\d.]+ ([-\d.]+)", curve(root))]
     assert all(0 <= y <= 100 for y in (*ys, *heights(root, "alert")))

@@ -1,0 +1,44 @@
+"""Reading landed rows as of one moment: what metrics and audit cuts compute in."""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from typing import Any
+
+import psycopg
+from psycopg import Connection
+
+from heartbeat.table_reference import TableRef
+
+
+@contextmanager
+def reading_as_of(
+    database_url: str, *, as_of: datetime, timezone: str, statement_timeout: str
+) -> Iterator[Connection[Any]]:
+    """A connection on which `heartbeat.as_of()` is that moment and nothing can be written.
+
+    Every transaction reads one snapshot of the database; a statement that runs longer than
+    `statement_timeout` (as Postgres writes durations) fails. The session's time zone is UTC;
+    `timezone` is the business time zone.
+    """
+    settings = {
+        "heartbeat.as_of": as_of.isoformat(),
+        "heartbeat.timezone": timezone,
+        "statement_timeout": statement_timeout,
+        "TimeZone": "UTC",
+    }
+    with psycopg.connect(database_url) as connection:
+        for name, value in settings.items():
+            connection.execute("select set_config(%s, %s, false)", [name, value])
+        # committed, so that a later rollback does not undo the settings
+        connection.commit()
+        connection.read_only = True
+        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+        yield connection
+
+
+def source_as_of(connection: Connection[Any], reads: Sequence[TableRef]) -> datetime | None:
+    """The oldest poll among the tables; None as soon as one of them was never landed."""
+    names = [str(table) for table in reads]
+    row = connection.execute("select heartbeat.source_as_of(%s)", [names]).fetchone()
+    return row[0] if row else None
