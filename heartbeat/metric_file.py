@@ -9,30 +9,32 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated
 
-import yaml
 from pydantic import (
     BaseModel,
-    BeforeValidator,
     ConfigDict,
     Field,
     StringConstraints,
-    ValidationError,
     ValidationInfo,
     field_validator,
 )
-from pydantic_core import ErrorDetails
 
 from heartbeat.errors import ContentError
 from heartbeat.metric import Direction, Kind, Metric, Period
 from heartbeat.named_statement import NamedStatement, split_statements
 from heartbeat.table_reference import StatementError, TableRef, table_references
+from heartbeat.yaml_document import (
+    NO_ITEMS_WHEN_EMPTY,
+    NONE_WHEN_EMPTY,
+    YamlDocument,
+    parse_yaml,
+    read_text,
+)
 
 STATEMENTS = ("value", "history")
 
 _METRIC_ID = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _OPENING = re.compile(r"\s*/\* ---[ \t]*\n")
 _CLOSING = re.compile(r"^[ \t]*--- \*/", re.MULTILINE)
-_YAML_NULLS = ("", "~", "null")
 
 
 @dataclass(frozen=True)
@@ -85,19 +87,11 @@ class _ParsedFile:
 
 
 @dataclass(frozen=True)
-class _Keys:
-    """The header's values, the line of each key in the file, and the keys that cannot be."""
-
-    values: Mapping[str, object]
-    lines: Mapping[str, int]
-    problems: Sequence[ContentError]
-
-
-@dataclass(frozen=True)
 class _HeaderText:
     """`end_line` is the line of the closing mark; `rest` keeps the line numbers of the file."""
 
-    keys: _Keys
+    text: str
+    first_line: int
     end_line: int
     rest: str
 
@@ -109,17 +103,9 @@ class _CheckedStatement:
     reads: tuple[TableRef, ...]
 
 
-def _empty_as_none(value: object) -> object:
-    return None if value in _YAML_NULLS else value
-
-
-def _empty_as_no_items(value: object) -> object:
-    return () if value in _YAML_NULLS else value
-
-
 _Text = Annotated[str, StringConstraints(strip_whitespace=True)]
 _Words = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1)]
-_OptionalNumber = Annotated[Decimal | None, BeforeValidator(_empty_as_none)]
+_OptionalNumber = Annotated[Decimal | None, NONE_WHEN_EMPTY]
 
 
 class _Header(BaseModel):
@@ -137,9 +123,9 @@ class _Header(BaseModel):
     target_value: _OptionalNumber = None
     norm_value: _OptionalNumber = None
     alert_value: _OptionalNumber = None
-    target_due_date: Annotated[date | None, BeforeValidator(_empty_as_none)] = None
-    owner: Annotated[_Words | None, BeforeValidator(_empty_as_none)] = None
-    cuts: Annotated[tuple[_Words, ...], BeforeValidator(_empty_as_no_items)] = ()
+    target_due_date: Annotated[date | None, NONE_WHEN_EMPTY] = None
+    owner: Annotated[_Words | None, NONE_WHEN_EMPTY] = None
+    cuts: Annotated[tuple[_Words, ...], NO_ITEMS_WHEN_EMPTY] = ()
     description: _Text = ""
     how_to_read: _Text = ""
     methodology: _Text = ""
@@ -217,14 +203,14 @@ def _parse(path: Path) -> _ParsedFile:
     if not _METRIC_ID.fullmatch(metric_id):
         problem = "a metric file is named a-z, 0-9 and _, begins with a letter, at most 63 long"
         raise ContentError(path, 1, f"{problem}, not '{metric_id}'")
-    header_text = _header_text(path, _read(path))
-    header = _checked_header(path, header_text.keys)
+    header_text = _header_text(path, read_text(path))
+    header = _header(path, header_text)
     statements = _statements(path, header_text)
     value, history = statements["value"], statements.get("history")
     reads = {table for statement in statements.values() for table in statement.reads}
     metric = Metric(
         metric_id=metric_id,
-        **dict(header),
+        **dict(header.content),
         path=path,
         value_sql=value.sql,
         value_line=value.line,
@@ -232,20 +218,7 @@ def _parse(path: Path) -> _ParsedFile:
         history_line=history.line if history else None,
         reads=tuple(sorted(reads)),
     )
-    return _ParsedFile(metric, header_text.keys.lines["code"])
-
-
-def _read(path: Path) -> str:
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise ContentError(path, 1, f"the file cannot be read: {error.strerror}") from None
-    try:
-        text = content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        line = content.count(b"\n", 0, error.start) + 1
-        raise ContentError(path, line, "the text is not UTF-8") from None
-    return text.replace("\r\n", "\n").replace("\r", "\n")
+    return _ParsedFile(metric, header.lines["code"])
 
 
 def _header_text(path: Path, text: str) -> _HeaderText:
@@ -258,81 +231,15 @@ def _header_text(path: Path, text: str) -> _HeaderText:
     if closing is None:
         raise ContentError(path, 1, "the header is not closed by a line '--- */'")
     first_line = text.count("\n", 0, opening.end()) + 1
-    keys = _keys(path, text[opening.end() : closing.start()], first_line)
     end_line = text.count("\n", 0, closing.end()) + 1
     rest = "\n" * (end_line - 1) + text[closing.end() :]
-    return _HeaderText(keys, end_line, rest)
+    return _HeaderText(text[opening.end() : closing.start()], first_line, end_line, rest)
 
 
-def _keys(path: Path, text: str, first_line: int) -> _Keys:
-    values: dict[str, object] = {}
-    lines: dict[str, int] = {}
-    problems: list[ContentError] = []
-    for key, value in _yaml_mapping(path, text, first_line).value:
-        line = first_line + key.start_mark.line
-        if not isinstance(key, yaml.ScalarNode):
-            problems.append(ContentError(path, line, "a key of the header must be one word"))
-        elif key.value in values:
-            problems.append(ContentError(path, line, f"key '{key.value}' is given twice"))
-        else:
-            values[key.value], lines[key.value] = _plain(value), line
-    return _Keys(values, lines, problems)
-
-
-def _yaml_mapping(path: Path, text: str, first_line: int) -> yaml.MappingNode:
-    """Nodes with their lines and their text as written, so that a code 0123 or NULL stays text."""
-    try:
-        root = yaml.compose(text, Loader=yaml.BaseLoader)
-    except yaml.YAMLError as error:
-        line = first_line + _yaml_error_line(error, text)
-        raise ContentError(path, line, f"the header is not YAML: {_yaml_problem(error)}") from None
-    except RecursionError:
-        raise ContentError(path, first_line, "the header is nested too deeply") from None
-    if not isinstance(root, yaml.MappingNode):
-        raise ContentError(path, first_line, "the header must be lines of 'key: value'")
-    return root
-
-
-def _plain(node: yaml.Node) -> object:
-    """Text, or a list of texts; anything deeper has no place in a header and fails validation."""
-    if isinstance(node, yaml.SequenceNode):
-        return [item.value for item in node.value]
-    return node.value
-
-
-def _yaml_error_line(error: yaml.YAMLError, text: str) -> int:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark is not None:
-        return min(error.problem_mark.line, text.count("\n"))
-    return text.count("\n", 0, getattr(error, "position", 0))
-
-
-def _yaml_problem(error: yaml.YAMLError) -> str:
-    if isinstance(error, yaml.MarkedYAMLError) and error.problem is not None:
-        return error.problem
-    return "it holds a character that YAML does not allow"
-
-
-def _checked_header(path: Path, keys: _Keys) -> _Header:
-    problems = list(keys.problems)
-    try:
-        header = _Header.model_validate(keys.values)
-    except ValidationError as error:
-        problems.extend(_header_problem(path, keys, detail) for detail in error.errors())
-    if problems:
-        raise min(problems, key=lambda problem: problem.line)
-    return header
-
-
-def _header_problem(path: Path, keys: _Keys, detail: ErrorDetails) -> ContentError:
-    """A key that is missing has no line of its own: the first of the file."""
-    key = str(detail["loc"][0])
-    if detail["type"] == "missing":
-        return ContentError(path, 1, f"the header needs the key '{key}'")
-    if detail["type"] == "extra_forbidden":
-        problem = f"the header has no key '{key}'"
-    else:
-        problem = f"{key}: {detail['msg'].removeprefix('Value error, ')}"
-    return ContentError(path, keys.lines[key], problem)
+def _header(path: Path, header: _HeaderText) -> YamlDocument[_Header]:
+    return parse_yaml(
+        header.text, _Header, path, subject="the header", first_line=header.first_line
+    )
 
 
 def _statements(path: Path, header: _HeaderText) -> dict[str, _CheckedStatement]:

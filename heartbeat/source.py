@@ -2,17 +2,36 @@
 
 import os
 import re
+from collections import defaultdict
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal, Self
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StringConstraints,
+    ValidationInfo,
+    field_validator,
+)
 
 from heartbeat.errors import ContentError, SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, read_catalog
-from heartbeat.yaml_document import parse_yaml, read_text
+from heartbeat.yaml_document import (
+    NO_ENTRIES_WHEN_EMPTY,
+    NO_ITEMS_WHEN_EMPTY,
+    NONE_WHEN_EMPTY,
+    parse_yaml,
+    read_text,
+)
+
+_SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 _QualifiedName = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
+_ColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
 _Interval = Annotated[str, StringConstraints(pattern=r"^\d+ (second|minute|hour|day)s?$")]
 
 
@@ -21,13 +40,18 @@ class TableOptions(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    cursor: str | None = None
+    cursor: Annotated[str | None, NONE_WHEN_EMPTY] = None
     """Column that grows with every change of a row; only rows past the landed maximum are read."""
     lag: _Interval = "0 seconds"
     """How far before the landed maximum a load reads; must exceed the longest transaction."""
-    write: Literal["merge", "replace"] | None = None
-    drop_columns: tuple[str, ...] = ()
+    write: Annotated[Literal["merge", "replace"] | None, NONE_WHEN_EMPTY] = None
+    drop_columns: Annotated[tuple[str, ...], NO_ITEMS_WHEN_EMPTY] = ()
     """Columns that are never read, for example personal data."""
+
+    @property
+    def lags(self) -> bool:
+        """Whether a load reads rows from before the landed maximum."""
+        return not self.lag.startswith("0 ")
 
 
 class SourceFile(BaseModel):
@@ -38,18 +62,20 @@ class SourceFile(BaseModel):
     kind: Literal["postgres"]
     connection_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
     schemas: Annotated[tuple[str, ...], Field(min_length=1)]
-    skip_tables: tuple[_QualifiedName, ...] = ()
-    tables: dict[_QualifiedName, TableOptions] = {}
-    indexes: dict[_QualifiedName, tuple[Annotated[tuple[str, ...], Field(min_length=1)], ...]] = {}
+    skip_tables: Annotated[tuple[_QualifiedName, ...], NO_ITEMS_WHEN_EMPTY] = ()
+    tables: Annotated[
+        dict[_QualifiedName, Annotated[TableOptions, NO_ENTRIES_WHEN_EMPTY]], NO_ENTRIES_WHEN_EMPTY
+    ] = {}
+    indexes: Annotated[dict[_QualifiedName, tuple[_ColumnNames, ...]], NO_ENTRIES_WHEN_EMPTY] = {}
 
-    @model_validator(mode="after")
-    def _names_only_landed_schemas(self) -> Self:
-        for name in (*self.skip_tables, *self.tables, *self.indexes):
-            if name.split(".")[0] not in self.schemas:
-                raise ValueError(
-                    f"{name} is in none of the landed schemas ({', '.join(self.schemas)})"
-                )
-        return self
+    @field_validator("skip_tables", "tables", "indexes")
+    @classmethod
+    def _names_only_landed_schemas(cls, named: Any, info: ValidationInfo) -> Any:
+        schemas = info.data.get("schemas", ())
+        for name in named:
+            if schemas and name.split(".")[0] not in schemas:
+                raise ValueError(f"{name} is in none of the landed schemas ({', '.join(schemas)})")
+        return named
 
 
 @dataclass(frozen=True)
@@ -80,29 +106,49 @@ class LoadedSources:
 
 def landed_schema(source_name: str, schema_name: str) -> str:
     """`<source>_<schema>` in snake_case: `card-management`, `card` -> `card_management_card`."""
-    return re.sub(r"\W+", "_", f"{source_name}_{schema_name}").lower()
+    return re.sub(r"\W+", "_", f"{source_name}_{schema_name}", flags=re.ASCII).lower()
 
 
 def connection_url(source_name: str, file: SourceFile) -> str:
-    """The source's URL; raises SourceUnreachableError that names the variable to set."""
+    """The source's URL; raises SourceUnreachableError that names the variable, not its value."""
     url = os.environ.get(file.connection_env)
     if not url:
         raise SourceUnreachableError(
             f"source {source_name}: set {file.connection_env} to its postgresql:// URL"
         )
+    if not _is_postgres_url(url):
+        raise SourceUnreachableError(
+            f"source {source_name}: {file.connection_env} is not a usable URL; write it as "
+            "postgresql://user:password@host:5432/database and percent-encode signs such as / @ :"
+        )
     return url
+
+
+def _is_postgres_url(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    return parts.scheme in {"postgresql", "postgres"} and port != 0
 
 
 def parse_source_file(path: Path) -> SourceFile:
     """Parse `sources/<name>.yaml`; raises ContentError with file and line."""
-    return parse_yaml(read_text(path), SourceFile, path)
+    if not _SOURCE_NAME.fullmatch(path.stem):
+        problem = "a source file is named a-z, 0-9, _ and -, and begins with a letter"
+        raise ContentError(path, 1, f"{problem}, not '{path.stem}'")
+    return parse_yaml(read_text(path), SourceFile, path).content
 
 
 def load_sources(folder: Path) -> LoadedSources:
-    """All sources of a project; a broken one is a problem and the others still load."""
+    """All sources of a project; a broken one is a problem and the others still load.
+
+    Sources that would land in the same schema are all refused.
+    """
     sources: list[Source] = []
     problems: list[ContentError] = []
-    for path in sorted(folder.glob("*.yaml")):
+    for path in sorted(folder.glob("[!.]*.yaml")):
         try:
             file = parse_source_file(path)
             catalog = read_catalog(path.with_name(f"{path.stem}.catalog.json"))
@@ -110,4 +156,26 @@ def load_sources(folder: Path) -> LoadedSources:
             problems.append(error)
         else:
             sources.append(Source(path.stem, path, file, catalog))
-    return LoadedSources(tuple(sources), tuple(problems))
+    clashes = _schema_clashes(sources)
+    refused = {clash.path for clash in clashes}
+    return LoadedSources(
+        tuple(source for source in sources if source.path not in refused),
+        (*problems, *clashes),
+    )
+
+
+def _schema_clashes(sources: Sequence[Source]) -> tuple[ContentError, ...]:
+    claims: defaultdict[str, list[Path]] = defaultdict(list)
+    for source in sources:
+        for schema_name in source.file.schemas:
+            claims[source.landed_schema(schema_name)].append(source.path)
+    return tuple(
+        ContentError(path, 1, f"schema {landed} would be landed twice, by {_names(paths)}")
+        for landed, paths in claims.items()
+        for path in sorted(set(paths))
+        if len(paths) > 1
+    )
+
+
+def _names(paths: Sequence[Path]) -> str:
+    return " and ".join(sorted({path.name for path in paths}))

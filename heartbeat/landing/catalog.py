@@ -25,6 +25,11 @@ class Column(BaseModel):
     landed_type: str
     nullable: bool
 
+    @property
+    def is_temporal(self) -> bool:
+        """Whether an interval can be taken off its values."""
+        return self.landed_type == "date" or self.landed_type.startswith("timestamp")
+
 
 class Table(BaseModel):
     """One source table and how it is written."""

@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dlt.common.normalizers.naming.snake_case import NamingConvention
@@ -26,23 +27,64 @@ class UnusableOptionError(HeartbeatError):
     """The source file says something about a table that the table does not allow."""
 
 
-def reflect(connection: Connection[Any], file: SourceFile) -> Catalog:
-    """Read the catalog of the source database, two queries for any number of tables.
+class MissingTableError(HeartbeatError):
+    """The catalog lists a table that the source no longer has."""
 
-    Raises NameCollisionError, and UnusableOptionError for an option that names what is not there.
+
+@dataclass(frozen=True)
+class Reflection:
+    """What the source has now, by source schema and landed name.
+
+    `problems` says of single tables why they cannot be landed; the others can.
     """
+
+    tables: Mapping[tuple[str, str], Table]
+    problems: Mapping[tuple[str, str], HeartbeatError]
+
+    def catalog(self) -> Catalog:
+        """All tables; raises the first problem when there is one."""
+        for problem in self.problems.values():
+            raise problem
+        return Catalog(tables=tuple(self.tables.values()))
+
+    def table(self, schema_name: str, landed_table: str) -> Table:
+        """One table; raises what is wrong with it, a MissingTableError when it is not there."""
+        landed_name = (schema_name, landed_table)
+        if landed_name in self.problems:
+            raise self.problems[landed_name]
+        if landed_name not in self.tables:
+            raise MissingTableError(
+                f"the source no longer has the table that lands as {landed_table}; "
+                "run `heartbeat source discover`"
+            )
+        return self.tables[landed_name]
+
+
+def reflect(connection: Connection[Any], file: SourceFile) -> Reflection:
+    """Read the catalog of the source database, two queries for any number of tables."""
     cursor = connection.cursor(row_factory=dict_row)
     schemas = {"schemas": list(file.schemas)}
     columns = _columns_by_table(cursor.execute(_STATEMENTS["columns"], schemas))
-    tables = [
-        _table(row, columns[row["schema_name"], row["name"]], file)
-        for row in cursor.execute(_STATEMENTS["tables"], schemas).fetchall()
-        if f"{row['schema_name']}.{row['name']}" not in file.skip_tables
-    ]
-    _refuse_options_for_missing_tables(file, tables)
-    for schema_name in file.schemas:
-        _refuse_collisions(schema_name, [t for t in tables if t.schema_name == schema_name])
-    return Catalog(tables=tuple(tables))
+    names: dict[tuple[str, str], str] = {}
+    tables: dict[tuple[str, str], Table] = {}
+    problems = _options_of_missing_tables(file, columns.keys())
+    for row in cursor.execute(_STATEMENTS["tables"], schemas).fetchall():
+        schema_name, name = row["schema_name"], row["name"]
+        if f"{schema_name}.{name}" in file.skip_tables:
+            continue
+        landed_name = (schema_name, _landed_table(name))
+        try:
+            _refuse_collision(
+                schema_name, name, names.setdefault(landed_name, name), landed_name[1]
+            )
+            tables[landed_name] = _table(row, columns[schema_name, name], file)
+        except HeartbeatError as problem:
+            problems[landed_name] = problem
+    return Reflection(tables, problems)
+
+
+def _landed_table(name: str) -> str:
+    return str(_naming.normalize_table_identifier(name))
 
 
 def _columns_by_table(rows: Iterable[DictRow]) -> Mapping[tuple[str, str], list[Column]]:
@@ -63,17 +105,21 @@ def _columns_by_table(rows: Iterable[DictRow]) -> Mapping[tuple[str, str], list[
 def _table(row: DictRow, columns: list[Column], file: SourceFile) -> Table:
     qualified_name = f"{row['schema_name']}.{row['name']}"
     options = file.tables.get(qualified_name, TableOptions())
-    _refuse_missing_columns(qualified_name, columns, options)
+    _refuse_missing_columns(qualified_name, columns, file)
+    _refuse_lag_of_a_number(qualified_name, columns, options)
     kept = [column for column in columns if column.name not in options.drop_columns]
-    _refuse_collisions(qualified_name, kept)
+    names: dict[str, str] = {}
+    for column in kept:
+        taken_by = names.setdefault(column.landed_as, column.name)
+        _refuse_collision(qualified_name, column.name, taken_by, column.landed_as)
     key = tuple(row["primary_key"])
     write, reason = _write_mode(qualified_name, key, options)
     return Table(
         schema_name=row["schema_name"],
         name=row["name"],
-        landed_as=_naming.normalize_table_identifier(row["name"]),
+        landed_as=_landed_table(row["name"]),
         columns=tuple(kept),
-        primary_key=key,
+        primary_key=() if set(key) & set(options.drop_columns) else key,
         write=write,
         reason=reason,
     )
@@ -97,11 +143,11 @@ def _write_mode(
     return "replace", "has no key: every load reads all rows"
 
 
-def _refuse_missing_columns(
-    qualified_name: str, columns: list[Column], options: TableOptions
-) -> None:
+def _refuse_missing_columns(qualified_name: str, columns: list[Column], file: SourceFile) -> None:
     names = {column.name for column in columns}
-    asked = {*options.drop_columns, *([options.cursor] if options.cursor else [])}
+    options = file.tables.get(qualified_name, TableOptions())
+    indexed = {name for index in file.indexes.get(qualified_name, ()) for name in index}
+    asked = {*options.drop_columns, *([options.cursor] if options.cursor else []), *indexed}
     if missing := sorted(asked - names):
         raise UnusableOptionError(
             f"{qualified_name}: the source file names column {missing[0]}, which the table lacks; "
@@ -109,20 +155,36 @@ def _refuse_missing_columns(
         )
 
 
-def _refuse_options_for_missing_tables(file: SourceFile, tables: list[Table]) -> None:
-    names = {table.qualified_name for table in tables}
-    if missing := sorted({*file.tables, *file.indexes} - names):
+def _refuse_lag_of_a_number(
+    qualified_name: str, columns: list[Column], options: TableOptions
+) -> None:
+    cursor = next((column for column in columns if column.name == options.cursor), None)
+    if cursor and not cursor.is_temporal and options.lags:
         raise UnusableOptionError(
-            f"the source file names table {missing[0]}, which the source lacks or which is skipped"
+            f"{qualified_name}: `lag: {options.lag}` needs a cursor that is a date or timestamp; "
+            f"{cursor.name} is {cursor.landed_type}"
         )
 
 
-def _refuse_collisions(where: str, named: Iterable[Table | Column]) -> None:
-    taken: dict[str, str] = {}
-    for item in named:
-        other = taken.setdefault(item.landed_as, item.name)
-        if other != item.name:
-            raise NameCollisionError(
-                f"{where}: {other!r} and {item.name!r} both land as {item.landed_as}; "
-                "skip or drop one of them in the source file"
-            )
+def _options_of_missing_tables(
+    file: SourceFile, found: Iterable[tuple[str, str]]
+) -> dict[tuple[str, str], HeartbeatError]:
+    landed = {f"{schema_name}.{name}" for schema_name, name in found} - {*file.skip_tables}
+    return {
+        (schema_name, _landed_table(name)): UnusableOptionError(
+            f"the source file names table {schema_name}.{name}, "
+            "which the source lacks or which is skipped"
+        )
+        for schema_name, name in (
+            qualified_name.split(".")
+            for qualified_name in sorted({*file.tables, *file.indexes} - landed)
+        )
+    }
+
+
+def _refuse_collision(where: str, name: str, taken_by: str, landed_as: str) -> None:
+    if name != taken_by:
+        raise NameCollisionError(
+            f"{where}: {taken_by!r} and {name!r} both land as {landed_as}; "
+            "skip or drop one of them in the source file"
+        )

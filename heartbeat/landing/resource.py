@@ -42,7 +42,7 @@ def _resource(table: Table, copied: CopiedRows | None) -> DltResource:
         name=table.landed_as,
         table_name=table.landed_as,
         write_disposition=_write_disposition(table),
-        columns={column.landed_as: _column_hints(column) for column in table.columns},
+        columns={column.landed_as: _column_hints(column, table) for column in table.columns},
         file_format=_FILE_FORMAT,
         **hints,
     )
@@ -55,10 +55,11 @@ def _write_disposition(table: Table) -> Any:
     return "replace"
 
 
-def _column_hints(column: Column) -> Any:
+def _column_hints(column: Column, table: Table) -> Any:
+    # outside of the key NULL is allowed: a column that is new would else be refused by older rows
     return {
         "name": column.landed_as,
-        "nullable": column.nullable,
+        "nullable": column.name not in table.primary_key,
         NATIVE_TYPE_HINT: column.landed_type,
         "data_type": _type_mapper.dbt_to_sct.get(column.landed_type.split("(")[0], "text"),
     }

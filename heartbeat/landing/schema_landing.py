@@ -2,7 +2,7 @@
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -18,6 +18,7 @@ from psycopg import Connection, sql
 from heartbeat.errors import HeartbeatError, SourceUnreachableError
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.destination import marts
+from heartbeat.landing.landed_table import LandedTable
 from heartbeat.landing.ledger import TableLoad, record
 from heartbeat.landing.resource import schema_source
 from heartbeat.landing.source_session import CopiedRows, SourceSession, source_session
@@ -60,6 +61,7 @@ class LandingInProgressError(HeartbeatError):
 @dataclass(frozen=True)
 class _ReadTable:
     table: Table
+    landed: LandedTable
     copied: CopiedRows
     polled_at: datetime
     started_at: datetime
@@ -91,8 +93,12 @@ class SchemaLanding:
             self._work_folder() as folder,
         ):
             read, failed = self._read(landed_tables, connection, folder, progress)
-            error = self._load(read)
-            outcomes = [*failed, *(self._outcome(each, connection, error) for each in read)]
+            self._forget_dropped_tables(read, connection)
+            errors = self._load(read)
+            outcomes = [
+                *failed,
+                *(self._outcome(each, errors.get(each.table.landed_as)) for each in read),
+            ]
             for outcome in outcomes:
                 record(connection, outcome, self.run_id)
         return tuple(outcomes)
@@ -108,13 +114,12 @@ class SchemaLanding:
         failed: list[TableLoad] = []
         try:
             with source_session(self.source.name, self.source.file) as session:
-                tables = {t.landed_as: t for t in session.catalog().of_schema(self.schema_name)}
+                reflection = session.reflection()
                 for name in landed_tables:
                     started_at = datetime.now(UTC)
                     try:
-                        read.append(
-                            self._read_table(name, tables.get(name), session, connection, folder)
-                        )
+                        table = reflection.table(self.schema_name, name)
+                        read.append(self._read_table(table, session, connection, folder))
                     except (HeartbeatError, psycopg.Error, OSError) as error:
                         failed.append(self._failure(name, started_at, str(error)))
                     progress(name)
@@ -125,114 +130,87 @@ class SchemaLanding:
         return read, failed
 
     def _read_table(
-        self,
-        landed_table: str,
-        table: Table | None,
-        session: SourceSession,
-        connection: Connection[Any],
-        folder: Path,
+        self, table: Table, session: SourceSession, connection: Connection[Any], folder: Path
     ) -> _ReadTable:
-        if table is None:
-            raise HeartbeatError(
-                f"{self.source.name} no longer has the table that lands as {landed_table}; "
-                f"run `heartbeat source discover {self.source.name}`"
-            )
         started_at = datetime.now(UTC)
+        landed = LandedTable(connection, self.landed_schema, table)
         copied = session.copy_out(
             table,
-            folder / f"{landed_table}.copy",
-            after=self._newer_rows(table, connection),
+            folder / f"{table.landed_as}.copy",
+            after=None if landed.follow_types() else self._newer_rows(table, landed),
         )
-        return _ReadTable(table, copied, session.polled_at, started_at)
+        return _ReadTable(table, landed, copied, session.polled_at, started_at)
 
-    def _newer_rows(self, table: Table, connection: Connection[Any]) -> sql.Composable | None:
+    def _newer_rows(self, table: Table, landed: LandedTable) -> sql.Composable | None:
         options = self._options(table)
         if table.write != "merge" or options.cursor is None:
             return None
         cursor = next(c for c in table.columns if c.name == options.cursor)
-        watermark = self._watermark(table, cursor.landed_as, connection)
+        watermark = landed.watermark(cursor.landed_as)
         if watermark is None:
             return None
-        return sql.SQL(
-            "({cursor} >= {watermark}::{type} - interval {lag} or {cursor} is null)"
-        ).format(
+        lag = sql.SQL("- interval {}").format(sql.Literal(options.lag))
+        return sql.SQL("({cursor} >= {watermark}::{type} {lag} or {cursor} is null)").format(
             cursor=sql.Identifier(cursor.name),
             watermark=sql.Literal(watermark),
             type=sql.SQL(cursor.landed_type),
-            lag=sql.Literal(options.lag),
+            lag=lag if cursor.is_temporal else sql.SQL(""),
         )
 
-    def _watermark(
-        self, table: Table, landed_cursor: str, connection: Connection[Any]
-    ) -> str | None:
-        query = sql.SQL("select max({})::text from {}").format(
-            sql.Identifier(landed_cursor), sql.Identifier(self.landed_schema, table.landed_as)
-        )
-        try:
-            row = connection.execute(query).fetchone()
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
-            return None
-        return row[0] if row else None
+    def _forget_dropped_tables(
+        self, read: Sequence[_ReadTable], connection: Connection[Any]
+    ) -> None:
+        """Make dlt look at marts anew: it trusts its stored schema over the tables themselves."""
+        versions = sql.Identifier(self.landed_schema, "_dlt_version")
+        known = connection.execute(
+            "select to_regclass(%s) is not null", [versions.as_string(connection)]
+        ).fetchone()
+        if known == (True,) and not all(each.landed.exists() for each in read):
+            connection.execute(sql.SQL("delete from {}").format(versions))
 
-    def _load(self, read: Sequence[_ReadTable]) -> str | None:
-        if not read:
-            return None
+    def _load(self, read: Sequence[_ReadTable]) -> Mapping[str, str]:
+        """The error of each table that did not load, by landed name.
+
+        One table's error stops the package that dlt loads, so each then gets one of its own.
+        """
+        error = self._load_package(read) if read else None
+        if error is None:
+            return {}
+        if len(read) == 1:
+            return {read[0].table.landed_as: error}
+        return {name: error for each in read for name, error in self._load([each]).items()}
+
+    def _load_package(self, read: Sequence[_ReadTable]) -> str | None:
         source = schema_source(
             self.landed_schema,
             [each.table for each in read],
             {each.table.landed_as: each.copied for each in read},
         )
-        os.environ.update(_DLT_SETTINGS)
-        pipeline = dlt.pipeline(
-            pipeline_name=self.landed_schema,
-            pipelines_dir=str(self.settings.dlt_home),
-            destination=marts(self.settings.database_url, replace_strategy="insert-from-staging"),
-            dataset_name=self.landed_schema,
-        ).drop()
+        pipeline = schema_pipeline(self.landed_schema, self.settings, self.settings.dlt_home).drop()
         try:
             pipeline.run(source)
         except PipelineStepFailed as error:
-            return _first_line(error)
+            return _first_cause(error)
         return None
 
-    def _outcome(
-        self, read: _ReadTable, connection: Connection[Any], error: str | None
-    ) -> TableLoad:
+    def _outcome(self, read: _ReadTable, error: str | None) -> TableLoad:
+        table = read.table
         if error is not None:
-            return self._failure(read.table.landed_as, read.started_at, error)
-        self._index(read.table, connection)
-        landed = sql.Identifier(self.landed_schema, read.table.landed_as)
-        connection.execute(sql.SQL("analyze {}").format(landed))
-        row = connection.execute(sql.SQL("select count(*) from {}").format(landed)).fetchone()
-        assert row is not None
+            return self._failure(table.landed_as, read.started_at, error)
+        try:
+            read.landed.ensure_indexes(self.source.file.indexes.get(table.qualified_name, ()))
+        except psycopg.Error as unusable:
+            return self._failure(table.landed_as, read.started_at, str(unusable))
         return TableLoad(
             landed_schema=self.landed_schema,
-            landed_table=read.table.landed_as,
-            write_mode=read.table.write,
+            landed_table=table.landed_as,
+            write_mode=table.write,
             started_at=read.started_at,
             polled_at=read.polled_at,
             rows_sent=read.copied.rows,
             bytes_sent=read.copied.bytes,
-            row_count=row[0],
+            row_count=read.landed.analyze(),
         )
-
-    def _index(self, table: Table, connection: Connection[Any]) -> None:
-        landed_names = {column.name: column.landed_as for column in table.columns}
-        declared = self.source.file.indexes.get(table.qualified_name, ())
-        indexes = [("key", "unique index", table.landed_key)] if table.landed_key else []
-        indexes += [
-            ("_".join(names), "index", tuple(landed_names[name] for name in names))
-            for names in declared
-        ]
-        for suffix, kind, columns in indexes:
-            connection.execute(
-                sql.SQL("create {} if not exists {} on {} ({})").format(
-                    sql.SQL(kind),
-                    sql.Identifier(f"{table.landed_as}_{suffix}"[:63]),
-                    sql.Identifier(self.landed_schema, table.landed_as),
-                    sql.SQL(", ").join(map(sql.Identifier, columns)),
-                )
-            )
 
     def _options(self, table: Table) -> TableOptions:
         return self.source.file.tables.get(table.qualified_name, TableOptions())
@@ -269,7 +247,7 @@ class SchemaLanding:
             shutil.rmtree(folder)
 
 
-def _first_line(error: PipelineStepFailed) -> str:
+def _first_cause(error: PipelineStepFailed) -> str:
     cause: BaseException = error
     while cause.__cause__ is not None:
         cause = cause.__cause__

@@ -13,7 +13,7 @@ from psycopg import Connection, sql
 from heartbeat.errors import SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.destination import COPY_OPTIONS, SESSION_SETTINGS
-from heartbeat.landing.reflection import reflect
+from heartbeat.landing.reflection import Reflection, reflect
 from heartbeat.source import SourceFile, connection_url
 
 _STATEMENT_TIMEOUT = "30min"
@@ -38,14 +38,19 @@ class SourceSession:
         self.polled_at = datetime.now(UTC)
         """Not later than the snapshot, by this machine's clock."""
 
-    def catalog(self) -> Catalog:
-        """The source's tables as they are in this snapshot."""
+    def reflection(self) -> Reflection:
+        """What the source has in this snapshot, unusable tables among it."""
         return reflect(self._connection, self._file)
+
+    def catalog(self) -> Catalog:
+        """The source's tables in this snapshot; raises what keeps one of them from being landed."""
+        return self.reflection().catalog()
 
     def copy_out(self, table: Table, path: Path, *, after: sql.Composable | None) -> CopiedRows:
         """Write the rows of a table to a COPY file whose first line names the landed columns.
 
-        `after` is a condition on the rows to read; None reads all of them.
+        `after` is a condition on the rows to read; None reads all of them. A table that cannot be
+        read raises psycopg's error and leaves the snapshot open for the others.
         """
         columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
         query = sql.SQL("select {} from {}").format(
@@ -55,7 +60,11 @@ class SourceSession:
             query = sql.SQL("{} where {}").format(query, after)
         copy = sql.SQL("copy ({}) to stdout {}").format(query, sql.SQL(COPY_OPTIONS))
         header = "\t".join(column.landed_as for column in table.columns) + "\n"
-        with path.open("wb") as target, self._connection.cursor() as cursor:
+        with (
+            path.open("wb") as target,
+            self._connection.transaction(),
+            self._connection.cursor() as cursor,
+        ):
             target.write(header.encode())
             with cursor.copy(copy) as rows:
                 for chunk in rows:
@@ -89,7 +98,7 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
         ) from None
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
-    with connection:
+    with connection, connection.transaction():
         yield SourceSession(connection, file)
 
 

@@ -21,7 +21,8 @@ where n.nspname = any (%(schemas)s)
 order by n.nspname, c.relname
 
 -- name: columns
--- A domain lands as the type below it, an enum as text, any other type that is not built in as text.
+-- A domain lands as the type below it, an enum as text, any other type that is not built in as text,
+-- and so does a name of an object of the source (regclass and its kin), which marts does not have.
 with recursive base (type_id, base_id, base_modifier, depth) as (
     select t.oid, t.oid, -1, 0 from pg_catalog.pg_type t
     union all
@@ -42,7 +43,7 @@ landed as (
             when t.typcategory = 'A' and t.typelem <> 0 then r_element.base_id
             else r.base_id
         end as plain_id,
-        r.base_modifier,
+        greatest(r.base_modifier, r_element.base_modifier) as base_modifier,
         t.typcategory = 'A' and t.typelem <> 0 as is_array
     from resolved r
     join pg_catalog.pg_type t on t.oid = r.base_id
@@ -55,8 +56,8 @@ select
     pg_catalog.format_type(a.atttypid, a.atttypmod) as source_type,
     case
         when plain.typnamespace <> 'pg_catalog'::regnamespace then 'text'
-        when l.is_array then pg_catalog.format_type(plain.oid, null)
-        else pg_catalog.format_type(plain.oid, case when l.base_modifier >= 0 then l.base_modifier else a.atttypmod end)
+        when plain.typname like 'reg%%' then 'text'
+        else pg_catalog.format_type(plain.oid, greatest(l.base_modifier, a.atttypmod))
     end || case when l.is_array then '[]' else '' end as landed_type,
     not a.attnotnull as nullable
 from pg_catalog.pg_class c

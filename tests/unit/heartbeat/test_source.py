@@ -1,0 +1,156 @@
+"""Source files: what they may say, and how an error in one is told."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from heartbeat.errors import ContentError, SourceUnreachableError
+from heartbeat.source import (
+    LoadedSources,
+    connection_url,
+    landed_schema,
+    load_sources,
+    parse_source_file,
+)
+
+GOOD = """\
+kind: postgres
+connection_env: SOURCE_BANK_URL
+schemas: [core, dict]
+skip_tables: [core.lock_table]
+tables:
+  core.payment: {cursor: update_time, lag: 15 minutes}
+  core.client_document: {drop_columns: [content]}
+  dict.country: {write: replace}
+indexes:
+  core.entry: [[entry_state_id, create_time]]
+"""
+
+
+def written(folder: Path, name: str, text: str) -> Path:
+    path = folder / name
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def loaded(folder: Path, **files: str) -> LoadedSources:
+    for name, text in files.items():
+        written(folder, f"{name}.yaml", text)
+        written(folder, f"{name}.catalog.json", json.dumps({"tables": []}))
+    return load_sources(folder)
+
+
+def test_a_source_file_says_what_it_lands_and_how(tmp_path: Path) -> None:
+    file = parse_source_file(written(tmp_path, "bank.yaml", GOOD))
+    assert file.schemas == ("core", "dict")
+    assert file.tables["core.payment"].cursor == "update_time"
+    assert file.tables["core.payment"].lag == "15 minutes"
+    assert file.tables["core.client_document"].drop_columns == ("content",)
+    assert file.indexes["core.entry"] == (("entry_state_id", "create_time"),)
+
+
+@pytest.mark.parametrize(
+    ("change", "line", "words"),
+    [
+        (("kind: postgres", "kind: oracle"), 1, "kind"),
+        (("kind: postgres", "kin: postgres"), 1, "kin"),
+        (("SOURCE_BANK_URL", "postgresql://u:p@h/d"), 2, "connection_env"),
+        (("schemas: [core, dict]", "schemas: []"), 3, "schemas"),
+        (("core.lock_table", "lock_table"), 4, "skip_tables"),
+        (("15 minutes", "a while"), 6, "lag"),
+        (("{cursor: update_time", "{curser: update_time"), 6, "curser"),
+        (("dict.country", "scb.country"), 5, "scb.country is in none of the landed schemas"),
+        (("[core.lock_table]", "{core: lock_table}"), 4, "skip_tables"),
+        (("schemas: [core, dict]", "schemas: [core, dict"), 4, "not YAML"),
+        (("core.client_document", "core.payment"), 7, "given twice"),
+    ],
+    ids=[
+        "unknown kind",
+        "unknown key",
+        "secret in the file",
+        "no schema",
+        "table without schema",
+        "no interval",
+        "unknown option",
+        "schema that is not landed",
+        "mapping for a list",
+        "not YAML",
+        "a table twice",
+    ],
+)
+def test_an_error_names_the_file_and_the_line(
+    tmp_path: Path, change: tuple[str, str], line: int, words: str
+) -> None:
+    path = written(tmp_path, "bank.yaml", GOOD.replace(*change))
+    with pytest.raises(ContentError) as refusal:
+        parse_source_file(path)
+    assert (refusal.value.path, refusal.value.line) == (path, line)
+    assert words in refusal.value.problem
+
+
+def test_a_broken_source_leaves_the_others_loaded(tmp_path: Path) -> None:
+    found = loaded(tmp_path, bank=GOOD, cards="kind: fax\n")
+    assert [source.name for source in found.sources] == ["bank"]
+    assert [problem.path.name for problem in found.problems] == ["cards.yaml"]
+
+
+def test_a_source_without_a_catalog_says_how_to_make_one(tmp_path: Path) -> None:
+    written(tmp_path, "bank.yaml", GOOD)
+    found = load_sources(tmp_path)
+    assert found.sources == ()
+    assert "run `heartbeat source discover bank`" in found.problems[0].problem
+
+
+@pytest.mark.parametrize(
+    "catalog", ["", "[]", '{"tables": [{"name": 1}]}'], ids=["empty", "a list", "wrong"]
+)
+def test_a_broken_catalog_says_how_to_make_it_anew(tmp_path: Path, catalog: str) -> None:
+    written(tmp_path, "bank.yaml", GOOD)
+    written(tmp_path, "bank.catalog.json", catalog)
+    found = load_sources(tmp_path)
+    assert found.sources == ()
+    assert "run `heartbeat source discover bank`" in found.problems[0].problem
+
+
+def test_two_sources_that_land_in_one_schema_are_both_refused(tmp_path: Path) -> None:
+    one, other = (
+        f"kind: postgres\nconnection_env: SOURCE_URL\nschemas: [{schema}]\n"
+        for schema in ("b_c", "c")
+    )
+    found = loaded(tmp_path, a=one, a_b=other, bank=GOOD)
+    assert [source.name for source in found.sources] == ["bank"]
+    assert {problem.path.name for problem in found.problems} == {"a.yaml", "a_b.yaml"}
+
+
+def test_a_project_without_sources_has_none(tmp_path: Path) -> None:
+    assert load_sources(tmp_path / "missing") == LoadedSources((), ())
+
+
+@pytest.mark.parametrize(
+    ("source", "schema", "expected"),
+    [
+        ("webbank", "core", "webbank_core"),
+        ("card-management", "card", "card_management_card"),
+        ("currency-rate", "Rate", "currency_rate_rate"),
+    ],
+)
+def test_the_landed_schema_is_source_and_schema_in_snake_case(
+    source: str, schema: str, expected: str
+) -> None:
+    assert landed_schema(source, schema) == expected
+
+
+@pytest.mark.parametrize("value", [None, "", "hunter2", "postgresql://u:hunter2/x@h/d"])
+def test_a_missing_or_broken_url_names_its_variable_and_not_its_value(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
+) -> None:
+    file = parse_source_file(written(tmp_path, "bank.yaml", GOOD))
+    if value is None:
+        monkeypatch.delenv("SOURCE_BANK_URL", raising=False)
+    else:
+        monkeypatch.setenv("SOURCE_BANK_URL", value)
+    with pytest.raises(SourceUnreachableError) as refusal:
+        connection_url("bank", file)
+    assert "SOURCE_BANK_URL" in str(refusal.value)
+    assert "hunter2" not in str(refusal.value)
