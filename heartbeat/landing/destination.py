@@ -4,12 +4,13 @@ dlt's own CSV job turns '' into NULL, and its type mapper knows fewer types than
 loads what `COPY ... TO` wrote, in the same text format, into columns of the source's own types.
 """
 
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
-from dlt.common.schema.typing import TColumnSchema
+from dlt.common.schema.typing import TColumnSchema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
@@ -65,6 +66,18 @@ class CopyTextJob(RunnableLoadJob, HasFollowupJobs):
 
 class MartsClient(PostgresClient):
     """dlt's Postgres client with COPY files in place of CSV."""
+
+    def update_stored_schema(
+        self,
+        only_tables: Iterable[str] | None = None,
+        expected_update: TSchemaTables | None = None,
+        force: bool = True,
+    ) -> TSchemaTables | None:
+        """Compare with the tables that are there, not with the last load's record of them.
+
+        A table that someone dropped in marts is so made again.
+        """
+        return super().update_stored_schema(only_tables, expected_update, force=True)
 
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False

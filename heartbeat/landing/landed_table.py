@@ -31,13 +31,6 @@ class LandedTable:
         """Its quoted name."""
         return sql.Identifier(self.schema_name, self.table.landed_as)
 
-    def exists(self) -> bool:
-        """Whether it has ever landed and is still there."""
-        row = self.connection.execute(
-            "select to_regclass(%s) is not null", [self.identifier.as_string(self.connection)]
-        ).fetchone()
-        return row == (True,)
-
     def watermark(self, landed_cursor: str) -> str | None:
         """The greatest landed cursor; None when every row of the source must be read.
 

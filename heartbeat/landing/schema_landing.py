@@ -93,7 +93,6 @@ class SchemaLanding:
             self._work_folder() as folder,
         ):
             read, failed = self._read(landed_tables, connection, folder, progress)
-            self._forget_dropped_tables(read, connection)
             errors = self._load(read)
             outcomes = [
                 *failed,
@@ -156,17 +155,6 @@ class SchemaLanding:
             type=sql.SQL(cursor.landed_type),
             lag=lag if cursor.is_temporal else sql.SQL(""),
         )
-
-    def _forget_dropped_tables(
-        self, read: Sequence[_ReadTable], connection: Connection[Any]
-    ) -> None:
-        """Make dlt look at marts anew: it trusts its stored schema over the tables themselves."""
-        versions = sql.Identifier(self.landed_schema, "_dlt_version")
-        known = connection.execute(
-            "select to_regclass(%s) is not null", [versions.as_string(connection)]
-        ).fetchone()
-        if known == (True,) and not all(each.landed.exists() for each in read):
-            connection.execute(sql.SQL("delete from {}").format(versions))
 
     def _load(self, read: Sequence[_ReadTable]) -> Mapping[str, str]:
         """The error of each table that did not load, by landed name.
