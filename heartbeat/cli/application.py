@@ -16,7 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(source.app, name="source")
 app.add_typer(registry.app, name="registry")
-for command in (stack.up, stack.serve, stack.migrate, work.ingest, work.compute):
+for command in (stack.up, stack.serve, stack.migrate, stack.validate, work.ingest, work.compute):
     app.command()(command)
 
 

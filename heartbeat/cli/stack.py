@@ -6,6 +6,7 @@ import typer
 from rich.console import Console
 
 from heartbeat.database import prepare_databases
+from heartbeat.errors import HeartbeatError
 from heartbeat.settings import Settings
 
 
@@ -34,3 +35,16 @@ def migrate() -> None:
     """Make the databases where they are missing and bring the schema to this version."""
     prepare_databases(Settings.load())
     typer.echo("The databases are ready.")
+
+
+def validate() -> None:
+    """Load the project as Dagster does, without a database, and list the files it cannot use."""
+    from heartbeat.project import Project
+    from heartbeat.stack.process import validate_code_location
+
+    settings = Settings.load()
+    problems = Project(settings.project).problems
+    if problems:
+        raise HeartbeatError("; ".join(str(problem) for problem in problems))
+    if not validate_code_location(settings):
+        raise HeartbeatError("Dagster cannot load the project; its reason is above")

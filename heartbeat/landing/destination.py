@@ -4,7 +4,6 @@ dlt's own CSV job turns '' into NULL, and its type mapper knows fewer types than
 loads what `COPY ... TO` wrote, in the same text format, into columns of the source's own types.
 """
 
-from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -69,8 +68,8 @@ class MartsClient(PostgresClient):
 
     def update_stored_schema(
         self,
-        only_tables: Iterable[str] | None = None,
-        expected_update: TSchemaTables | None = None,
+        only_tables: Any = None,
+        expected_update: Any = None,
         force: bool = True,
     ) -> TSchemaTables | None:
         """Compare with the tables that are there, not with the last load's record of them.

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import subprocess
 import sys
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -95,6 +97,16 @@ def become(name: str, settings: Settings) -> None:
     process = process_named(name, settings)
     write_dagster_home(settings)
     os.execvpe(process.command[0], process.command, dict(environment(settings)))
+
+
+def validate_code_location(settings: Settings) -> bool:
+    """Run `dagster definitions validate`, in a folder whose `dagster.yaml` asks for no database."""
+    command = [str(Path(sys.executable).parent / "dagster"), "definitions", "validate"]
+    variables = {k: v for k, v in environment(settings).items() if k != "DAGSTER_HOME"}
+    with tempfile.TemporaryDirectory() as folder:
+        module = ["--module-name", CODE_MODULE]
+        validated = subprocess.run([*command, *module], env=variables, cwd=folder, check=False)
+    return validated.returncode == 0
 
 
 def write_dagster_home(settings: Settings) -> None:

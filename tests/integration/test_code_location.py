@@ -1,0 +1,407 @@
+"""The code location: what a project's files become in Dagster, and what a broken file does."""
+
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+from dagster import (
+    AssetKey,
+    AssetSelection,
+    DagsterInstance,
+    DefaultScheduleStatus,
+    Definitions,
+    ExecuteInProcessResult,
+)
+
+from heartbeat.landing.catalog import Catalog, Column, Table, write_catalog
+from heartbeat.landing.source_session import source_session
+from heartbeat.settings import Settings
+from heartbeat.source import parse_source_file
+from heartbeat_assets.code_location import code_location
+
+REPOSITORY = Path(__file__).parents[2]
+SOURCE = """\
+kind: postgres
+connection_env: SOURCE_BANK_URL
+schemas: [core]
+tables:
+  core.payment: {cursor: update_time}
+"""
+METRIC = """\
+/* ---
+code: {code}
+name: {metric_id}
+short_name: {metric_id}
+period: snapshot
+unit: count
+direction: lower_is_better
+kind: threshold
+norm_value: 5
+--- */
+-- name: value
+{sql}
+"""
+CUT = """\
+import altair as alt
+
+META = {
+    "page": "overview",
+    "title": "Payments",
+    "prose": "How many.",
+    "reads": ["bank_core.payment"],
+    "methodology": "Counted.",
+    "how_to_read": "More is more.",
+    "windows": ["7d"],
+    "window_default": "7d",
+}
+
+
+def compute(conn, *, window):
+    rows = conn.execute("select count(*) from bank_core.payment").fetchone()
+    return {"values": [{"n": rows[0]}]}
+
+
+def chart(payload):
+    return alt.Chart(alt.Data(values=payload["values"])).mark_bar().encode(x="n:Q")
+"""
+
+
+class TinyProject:
+    """Two tables, three metrics, one cut, on a real source."""
+
+    def __init__(self, settings: Settings, source: psycopg.Connection[Any]) -> None:
+        self.settings = settings
+        self.source = source
+        self.folder = settings.project
+
+    def writes_metric(self, metric_id: str, code: str, statement: str) -> None:
+        text = METRIC.format(metric_id=metric_id, code=code, sql=statement)
+        (self.folder / "metrics" / f"{metric_id}.sql").write_text(text, encoding="utf-8")
+
+    def writes_cut(self, text: str) -> None:
+        (self.folder / "audit_cuts" / "payments.py").write_text(text, encoding="utf-8")
+
+    def discovers(self) -> None:
+        path = self.folder / "sources" / "bank.yaml"
+        path.write_text(SOURCE, encoding="utf-8")
+        with source_session("bank", parse_source_file(path)) as session:
+            write_catalog(path.with_name("bank.catalog.json"), session.catalog())
+
+    def definitions(self) -> Definitions:
+        return code_location(self.settings)
+
+    def runs(self, *keys: AssetKey) -> ExecuteInProcessResult:
+        job = self.definitions().resolve_implicit_global_asset_job_def()
+        with DagsterInstance.ephemeral() as instance:
+            return job.execute_in_process(
+                instance=instance, asset_selection=list(keys), raise_on_error=False
+            )
+
+    def refreshes(self) -> ExecuteInProcessResult:
+        with DagsterInstance.ephemeral() as instance:
+            job = self.definitions().resolve_job_def("refresh")
+            return job.execute_in_process(instance=instance, raise_on_error=False)
+
+
+PAYMENT = AssetKey(["bank_core", "payment"])
+FEE = AssetKey(["bank_core", "fee"])
+COUNT = AssetKey(["metric", "payments"])
+SUM = AssetKey(["metric", "fees"])
+BOTH = AssetKey(["metric", "both"])
+CUT_KEY = AssetKey(["audit_cut", "payments"])
+REGISTRY = AssetKey(["heartbeat", "registry"])
+
+
+@pytest.fixture
+def tiny(
+    settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TinyProject]:
+    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute(
+            "create schema core;"
+            "create table core.payment (id int primary key, update_time timestamptz);"
+            "create table core.fee (id int primary key, eur numeric);"
+            "insert into core.payment values (1, now()), (2, now());"
+            "insert into core.fee values (1, 2.50), (2, 0.25)"
+        )
+        project = TinyProject(settings, source)
+        project.discovers()
+        project.writes_metric("payments", "PAYM", "select count(*) from bank_core.payment")
+        project.writes_metric("fees", "FEES", "select sum(eur) from bank_core.fee")
+        project.writes_metric(
+            "both", "BOTH", "select count(*) from bank_core.payment join bank_core.fee using (id)"
+        )
+        project.writes_cut(CUT)
+        yield project
+
+
+def materialized(result: ExecuteInProcessResult) -> set[AssetKey]:
+    return {
+        event.asset_key
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+
+
+def failure_messages(result: ExecuteInProcessResult) -> str:
+    failures = [event for event in result.all_events if event.is_step_failure]
+    return " ".join(
+        str(event.step_failure_data.user_failure_data.description)
+        for event in failures
+        if event.step_failure_data.user_failure_data
+    )
+
+
+def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(
+    tiny: TinyProject,
+) -> None:
+    graph = tiny.definitions().resolve_asset_graph()
+    dependencies = {key: graph.get(key).parent_keys for key in graph.get_all_asset_keys()}
+    assert dependencies == {
+        REGISTRY: set(),
+        PAYMENT: set(),
+        FEE: set(),
+        COUNT: {PAYMENT},
+        SUM: {FEE},
+        BOTH: {PAYMENT, FEE},
+        CUT_KEY: {PAYMENT},
+    }
+    groups = {key: graph.get(key).group_name for key in dependencies}
+    assert groups == {
+        REGISTRY: "heartbeat",
+        **dict.fromkeys((PAYMENT, FEE), "bank_core"),
+        **dict.fromkeys((COUNT, SUM, BOTH), "metrics"),
+        CUT_KEY: "audit_cuts",
+    }
+
+
+def test_only_what_ingests_takes_a_slot_of_the_ingest_pool(tiny: TinyProject) -> None:
+    graph = tiny.definitions().resolve_asset_graph()
+    pools = {key: graph.get(key).pools for key in graph.get_all_asset_keys()}
+    assert {key for key, pool in pools.items() if pool == {"ingest"}} == {PAYMENT, FEE}
+    assert all(pool == set() for key, pool in pools.items() if key not in (PAYMENT, FEE))
+
+
+def test_the_schedules_run_in_the_business_time_zone(
+    tiny: TinyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTBEAT_TIMEZONE", "Europe/Vilnius")
+    schedules = code_location(Settings.load()).get_repository_def().schedule_defs
+    assert {
+        (each.name, each.job_name, each.cron_schedule, each.execution_timezone)
+        for each in schedules
+    } == {
+        ("hourly_refresh", "refresh", "17 * * * *", "Europe/Vilnius"),
+        ("daily_audit", "audit", "45 4 * * *", "Europe/Vilnius"),
+    }
+    assert {each.default_status for each in schedules} == {DefaultScheduleStatus.RUNNING}
+
+
+def test_the_refresh_covers_all_tables_and_metrics_and_the_audit_all_cuts(
+    tiny: TinyProject,
+) -> None:
+    definitions = tiny.definitions()
+    selections = {
+        name: set(definitions.resolve_job_def(name).asset_layer.executable_asset_keys)
+        for name in ("refresh", "audit")
+    }
+    assert selections == {
+        "refresh": {REGISTRY, PAYMENT, FEE, COUNT, SUM, BOTH},
+        "audit": {CUT_KEY},
+    }
+    assert definitions.resolve_job_def("refresh").executor_def.name == "in_process"
+
+
+def test_a_refresh_lands_computes_and_tells_values_in_its_metadata(tiny: TinyProject) -> None:
+    result = tiny.refreshes()
+    assert result.success
+    assert materialized(result) == {REGISTRY, PAYMENT, FEE, COUNT, SUM, BOTH}
+    metadata = {
+        tuple(event.asset_key.path): event.materialization.metadata
+        for event in result.get_asset_materialization_events()
+        if event.asset_key is not None
+    }
+    assert metadata["metric", "fees"]["value"].value == 2.75
+    assert metadata["metric", "fees"]["status"].value == "green"
+    assert metadata["bank_core", "payment"]["dagster/row_count"].value == 2
+
+
+def test_one_metric_can_be_materialized_alone(tiny: TinyProject) -> None:
+    tiny.refreshes()
+    result = tiny.runs(COUNT)
+    assert result.success
+    assert materialized(result) == {COUNT}
+
+
+def test_one_metric_with_its_tables_lands_only_those(tiny: TinyProject) -> None:
+    graph = tiny.definitions().resolve_asset_graph()
+    keys = AssetSelection.assets(SUM).upstream().resolve(graph)
+    result = tiny.runs(*keys)
+    assert result.success
+    assert materialized(result) == {SUM, FEE}
+
+
+def test_a_metric_that_fails_makes_the_run_fail_by_name_and_the_others_are_there(
+    tiny: TinyProject,
+) -> None:
+    tiny.writes_metric("fees", "FEES", "select sum(eur) / 0 from bank_core.fee")
+    result = tiny.refreshes()
+    assert not result.success
+    assert materialized(result) == {REGISTRY, PAYMENT, FEE, COUNT, BOTH}
+    assert "1 of 3 metrics failed" in failure_messages(result)
+    assert "fees: fees.sql:12: division by zero" in failure_messages(result)
+
+
+def test_a_table_that_fails_makes_the_run_fail_by_name_without_a_materialization(
+    tiny: TinyProject,
+) -> None:
+    tiny.source.execute("drop table core.fee")
+    result = tiny.runs(PAYMENT, FEE)
+    assert not result.success
+    assert materialized(result) == {PAYMENT}
+    assert "1 of 2 tables did not land" in failure_messages(result)
+    assert "bank_core.fee" in failure_messages(result)
+
+
+def test_a_cut_that_fails_makes_the_run_fail_by_name(tiny: TinyProject) -> None:
+    tiny.runs(PAYMENT)
+    assert tiny.runs(CUT_KEY).success
+    tiny.writes_cut(CUT.replace('x="n:Q"', "x=1 / 0"))
+    result = tiny.runs(CUT_KEY)
+    assert not result.success
+    assert "payments.py:" in failure_messages(result)
+    assert "division by zero" in failure_messages(result)
+
+
+@pytest.mark.parametrize(
+    ("broken", "missing", "place"),
+    [
+        ("metrics/fees.sql", {SUM}, "fees.sql:1:"),
+        ("sources/bank.yaml", {PAYMENT, FEE}, "bank.yaml:1:"),
+        ("audit_cuts/payments.py", {CUT_KEY}, "payments.py:1:"),
+    ],
+    ids=["metric", "source", "cut"],
+)
+def test_a_broken_file_is_reported_and_the_rest_loads(
+    tiny: TinyProject, broken: str, missing: set[AssetKey], place: str
+) -> None:
+    everything = set(tiny.definitions().resolve_asset_graph().get_all_asset_keys())
+    (tiny.folder / broken).write_text("{ broken", encoding="utf-8")
+
+    definitions = tiny.definitions()
+    Definitions.validate_loadable(definitions)
+    found = set(definitions.resolve_asset_graph().materializable_asset_keys)
+    assert found == everything - missing
+
+    result = tiny.runs(REGISTRY)
+    (check,) = result.get_asset_check_evaluations()
+    assert not check.passed
+    assert place in str(check.metadata["problems"].value)
+
+
+def test_when_every_file_can_be_used_the_check_passes(tiny: TinyProject) -> None:
+    (check,) = tiny.runs(REGISTRY).get_asset_check_evaluations()
+    assert check.passed
+
+
+def test_an_empty_project_loads(settings: Settings) -> None:
+    definitions = code_location(settings)
+    Definitions.validate_loadable(definitions)
+    keys = definitions.resolve_asset_graph().get_all_asset_keys()
+    assert set(keys) == {REGISTRY}
+
+
+def big_catalog(tables: int) -> Catalog:
+    columns = tuple(
+        Column(
+            name=f"c{number}",
+            landed_as=f"c{number}",
+            source_type="bigint",
+            landed_type="bigint",
+            nullable=number > 0,
+        )
+        for number in range(12)
+    )
+    return Catalog(
+        tables=tuple(
+            Table(
+                schema_name="core",
+                name=f"t{number}",
+                landed_as=f"t{number}",
+                columns=columns,
+                primary_key=("c0",),
+                write="replace",
+                reason="has a key and no cursor",
+            )
+            for number in range(tables)
+        )
+    )
+
+
+def test_the_code_location_of_200_tables_loads_without_a_connection(tmp_path: Path) -> None:
+    sources = tmp_path / "sources"
+    sources.mkdir()
+    (sources / "bank.yaml").write_text(SOURCE.partition("tables:")[0], encoding="utf-8")
+    write_catalog(sources / "bank.catalog.json", big_catalog(200))
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        port = listener.getsockname()[1]
+        environment = os.environ | {
+            "HEARTBEAT_PROJECT": str(tmp_path),
+            "HEARTBEAT_HOME": str(tmp_path / "home"),
+            "HEARTBEAT_DATABASE_URL": f"postgresql://nobody:x@127.0.0.1:{port}/nowhere",
+            "SOURCE_BANK_URL": f"postgresql://nobody:x@127.0.0.1:{port}/nowhere",
+        }
+        script = (
+            "from heartbeat_assets.definitions import defs;"
+            "print(len(defs.resolve_asset_graph().get_all_asset_keys()))"
+        )
+        loaded = subprocess.run(
+            [sys.executable, "-c", script],
+            env=environment,
+            cwd=REPOSITORY,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        assert loaded.stdout.split() == ["201"]
+        with pytest.raises(BlockingIOError):
+            listener.accept()
+
+
+def validate(project: Path, home: Path) -> subprocess.CompletedProcess[str]:
+    environment = os.environ | {
+        "HEARTBEAT_PROJECT": str(project),
+        "HEARTBEAT_HOME": str(home),
+        "HEARTBEAT_DATABASE_URL": "postgresql://nobody:x@127.0.0.1:1/nowhere",
+    }
+    return subprocess.run(
+        [str(Path(sys.executable).parent / "heartbeat"), "validate"],
+        env=environment,
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+
+def test_dagster_finds_the_definitions_of_this_repository_valid(tmp_path: Path) -> None:
+    validated = validate(REPOSITORY, tmp_path / "home")
+    assert validated.returncode == 0, validated.stderr
+    assert "Validation successful" in validated.stdout + validated.stderr
+
+
+def test_a_project_with_a_broken_file_is_not_valid(tmp_path: Path) -> None:
+    (tmp_path / "metrics").mkdir()
+    (tmp_path / "metrics" / "fees.sql").write_text("select 1", encoding="utf-8")
+    validated = validate(tmp_path, tmp_path / "home")
+    assert validated.returncode == 1
+    assert len(validated.stderr.splitlines()) == 1
+    assert "fees.sql:1:" in validated.stderr
