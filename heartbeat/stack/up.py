@@ -64,7 +64,7 @@ class Stack:
             self._say(f"Preparing the embedded Postgres for {name}")
             server.prepare()
         write_dagster_home(self._settings)
-        supervisor = Supervisor(self._settings.home, self._programs())
+        supervisor = Supervisor(self._settings.home, self.programs())
         with self._until_signal(supervisor):
             supervisor.start(self._environment)
             self._start_databases(supervisor)
@@ -78,7 +78,8 @@ class Stack:
                 time.sleep(1)
             raise StackError(f"supervisord has ended; see {self._settings.home / 'logs'}")
 
-    def _programs(self) -> list[Program]:
+    def programs(self) -> list[Program]:
+        """What supervisord keeps up: the embedded servers, then Heartbeat's own processes."""
         databases = [
             Program(name, server.command(), 1, stop_signal="INT", user=server.system_user)
             for name, server in self._servers.items()

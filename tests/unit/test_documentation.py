@@ -1,0 +1,82 @@
+"""The documentation is a contract: what exists is in it, and its links lead somewhere."""
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+import typer.main
+from starlette.routing import BaseRoute
+
+from heartbeat.cli.application import app
+from heartbeat.settings import Settings
+from heartbeat_api.app import create_app
+
+REPOSITORY = Path(__file__).parents[2]
+DOCUMENTS = sorted([REPOSITORY / "README.md", *(REPOSITORY / "docs").rglob("*.md")])
+EVERYTHING = "\n".join(path.read_text(encoding="utf-8") for path in DOCUMENTS)
+MIGRATIONS = sorted((REPOSITORY / "heartbeat" / "schema" / "versions").glob("*.sql"))
+
+
+def commands(command: click.Command, prefix: str) -> Iterator[str]:
+    if isinstance(command, click.Group):
+        for name, child in command.commands.items():
+            yield from commands(child, f"{prefix} {name}")
+    else:
+        yield prefix
+
+
+def group() -> click.Command:
+    return typer.main.get_command(app)  # type: ignore[return-value]
+
+
+def paths(routes: list[BaseRoute]) -> Iterator[str]:
+    for route in routes:
+        included = getattr(route, "original_router", None)
+        if included is not None:
+            yield from paths(included.routes)
+        else:
+            yield getattr(route, "path")  # noqa: B009 - a base route declares none
+
+
+@pytest.mark.parametrize("field", Settings.model_fields)
+def test_every_setting_is_documented(field: str) -> None:
+    assert f"`{Settings.model_fields[field].validation_alias}`" in EVERYTHING
+
+
+@pytest.mark.parametrize("command", sorted(commands(group(), "heartbeat")))
+def test_every_command_is_documented(command: str) -> None:
+    assert re.search(rf"`{command}[` ]", EVERYTHING)
+
+
+def test_every_route_is_documented_and_no_other() -> None:
+    documented = set(re.findall(r"`GET (/[^`?]*)`", EVERYTHING))
+    assert set(paths(create_app(Settings.load()).routes)) == documented
+
+
+@pytest.mark.parametrize("migration", MIGRATIONS, ids=lambda path: path.stem)
+def test_every_table_and_function_for_authors_is_documented(migration: Path) -> None:
+    text = migration.read_text(encoding="utf-8")
+    tables = re.findall(r"create table heartbeat\.(\w+)", text)
+    assert tables
+    assert [name for name in tables if f"`{name}`" not in EVERYTHING] == []
+    commented = re.findall(r"comment on function (heartbeat\.\w+)", text)
+    assert [name for name in commented if f"`{name}(" not in EVERYTHING] == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_every_link_inside_the_repository_leads_somewhere(document: Path) -> None:
+    text = document.read_text(encoding="utf-8")
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", text)]
+    broken = [
+        target
+        for target in targets
+        if target and "://" not in target and not (document.parent / target).exists()
+    ]
+    assert broken == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_no_document_names_a_path_of_somebodys_machine(document: Path) -> None:
+    assert re.findall(r"/(?:root|home|Users)/", document.read_text(encoding="utf-8")) == []
