@@ -106,7 +106,7 @@ def _history(connection: Connection[Any], metric: Metric) -> tuple[tuple[date, D
         return ()
     rows = _rows(connection, metric, metric.history_sql, metric.history_line)
     where = f"{metric.path.name}:{metric.history_line}: the history statement"
-    if rows and (len(rows[0]) != 2 or type(rows[0][0]) is not date):
+    if any(len(row) != 2 or type(row[0]) is not date for row in rows):
         raise ComputeError(f"{where} must return two columns: a date d and a number v")
     days = [(d, _number(v, f"{where}, day {d},")) for d, v in rows if v is not None]
     if len({d for d, _ in days}) != len(days):

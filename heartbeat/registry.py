@@ -40,14 +40,20 @@ class RegistryChange:
 
 
 def plan_sync(connection: Connection[Any], loaded: LoadedMetrics) -> tuple[RegistryChange, ...]:
-    """What `sync` would do now. A broken file is not a deleted one: its row stays as it is."""
+    """What `sync` would do now.
+
+    A broken file is not a deleted one: its row stays as it is and keeps its code. A file that takes
+    that code waits until the broken one is mended or deleted.
+    """
     rows = connection.cursor(row_factory=dict_row).execute(_STATEMENTS["registered"]).fetchall()
     registered = {row["metric_id"]: row for row in rows}
     broken = {problem.path.stem for problem in loaded.problems}
+    kept_codes = {row["code"] for name, row in registered.items() if name in broken}
     changes = [
         change
         for metric in loaded.metrics
-        if (change := _change(metric, registered.get(metric.metric_id)))
+        if metric.code not in kept_codes
+        and (change := _change(metric, registered.get(metric.metric_id)))
     ]
     gone = set(registered) - {metric.metric_id for metric in loaded.metrics} - broken
     return (*changes, *(RegistryChange(ChangeKind.REMOVE, name) for name in sorted(gone)))

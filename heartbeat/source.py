@@ -9,6 +9,8 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
+import psycopg
+from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     BaseModel,
     ConfigDict,
@@ -125,12 +127,14 @@ def connection_url(source_name: str, file: SourceFile) -> str:
 
 
 def _is_postgres_url(url: str) -> bool:
+    """Whether libpq understands it as it was meant; else its error would quote the password."""
     try:
         parts = urlsplit(url)
         port = parts.port
-    except ValueError:
+        conninfo_to_dict(url)
+    except (ValueError, psycopg.ProgrammingError):
         return False
-    return parts.scheme in {"postgresql", "postgres"} and port != 0
+    return parts.scheme in {"postgresql", "postgres"} and port != 0 and parts.netloc.count("@") <= 1
 
 
 def parse_source_file(path: Path) -> SourceFile:

@@ -18,6 +18,10 @@ class TypeChangeError(HeartbeatError):
     """A column has another type in the source now, and the landed column cannot follow."""
 
 
+class KeyChangeError(HeartbeatError):
+    """The table has another key in the source now, so the landed rows have no known identity."""
+
+
 @dataclass(frozen=True)
 class LandedTable:
     """One table of a landed schema, by an autocommit connection to marts."""
@@ -47,6 +51,16 @@ class LandedTable:
             return None
         return row[0] if row else None
 
+    def refuse_changed_key(self) -> None:
+        """Raise KeyChangeError when the key of the landed rows is not the source's key of now."""
+        key = self.table.landed_key
+        for landed_key, is_unique in self._indexes():
+            if is_unique and landed_key != key:
+                raise KeyChangeError(
+                    f"the key is {', '.join(key) or 'no key'} in the source now and "
+                    f"{', '.join(landed_key)} in marts; {self._drop_it}"
+                )
+
     def follow_types(self) -> bool:
         """Give landed columns the types that the source has now; says whether any changed.
 
@@ -56,13 +70,18 @@ class LandedTable:
         wanted = {column.landed_as: column.landed_type for column in self.table.columns}
         found = self.connection.execute(_STATEMENTS["column_types"], self._name).fetchall()
         changed = [
-            (schema_name, name, landed_type)
-            for schema_name, name, landed_type in found
+            (name, landed_type)
+            for name, landed_type in found
             if wanted.get(name, landed_type) != landed_type
         ]
-        for schema_name, name, landed_type in changed:
-            self._change_type(schema_name, name, landed_type, wanted[name])
+        for name, landed_type in changed:
+            self._change_type(name, landed_type, wanted[name])
         return bool(changed)
+
+    def drop_staging(self) -> None:
+        """Drop what an earlier load filled, so that dlt makes it anew as the source is now."""
+        staging = sql.Identifier(f"{self.schema_name}_staging", self.table.landed_as)
+        self.connection.execute(sql.SQL("drop table if exists {}").format(staging))
 
     def ensure_indexes(self, declared: Sequence[Sequence[str]]) -> None:
         """Make the unique index of the key and the declared indexes, given by source columns."""
@@ -70,8 +89,7 @@ class LandedTable:
         wanted = [(tuple(landed[name] for name in names), False) for names in declared]
         if self.table.landed_key:
             wanted.append((self.table.landed_key, True))
-        rows = self.connection.execute(_STATEMENTS["indexes"], self._name).fetchall()
-        found = {(tuple(columns), is_unique) for columns, is_unique in rows}
+        found = self._indexes()
         for columns, is_unique in wanted:
             if (columns, is_unique) not in found:
                 self._create_index(columns, "unique index" if is_unique else "index")
@@ -88,9 +106,17 @@ class LandedTable:
     def _name(self) -> dict[str, str]:
         return {"schema_name": self.schema_name, "table_name": self.table.landed_as}
 
-    def _change_type(self, schema_name: str, name: str, old: str, new: str) -> None:
+    @property
+    def _drop_it(self) -> str:
+        return f"drop {self.schema_name}.{self.table.landed_as} in marts to land it afresh"
+
+    def _indexes(self) -> set[tuple[tuple[str, ...], bool]]:
+        rows = self.connection.execute(_STATEMENTS["indexes"], self._name).fetchall()
+        return {(tuple(columns), is_unique) for columns, is_unique in rows}
+
+    def _change_type(self, name: str, old: str, new: str) -> None:
         statement = sql.SQL("alter table {} alter column {} type {new} using {}::{new}").format(
-            sql.Identifier(schema_name, self.table.landed_as),
+            self.identifier,
             sql.Identifier(name),
             sql.Identifier(name),
             new=sql.SQL(new),
@@ -100,8 +126,7 @@ class LandedTable:
         except psycopg.Error as error:
             raise TypeChangeError(
                 f"column {name} is {new} in the source now and {old} in marts, which cannot "
-                f"follow: {error.diag.message_primary}; drop {schema_name}.{self.table.landed_as} "
-                "in marts to land it afresh"
+                f"follow: {error.diag.message_primary}; {self._drop_it}"
             ) from error
 
     def _create_index(self, columns: Sequence[str], kind: str) -> None:

@@ -1,6 +1,6 @@
 """A source schema as a dlt source: one resource a table, each a file that COPY wrote."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import dlt
@@ -32,13 +32,12 @@ def schema_source(
 
 
 def _resource(table: Table, copied: CopiedRows | None) -> DltResource:
-    def rows() -> Iterator[Any]:
-        if copied is not None:
-            yield dlt.mark.with_file_import(str(copied.path), _FILE_FORMAT, copied.rows)
-
+    files = (
+        [dlt.mark.with_file_import(str(copied.path), _FILE_FORMAT, copied.rows)] if copied else []
+    )
     hints: dict[str, Any] = {"primary_key": table.landed_key} if table.write == "merge" else {}
     resource: DltResource = dlt.resource(
-        rows,
+        files,
         name=table.landed_as,
         table_name=table.landed_as,
         write_disposition=_write_disposition(table),

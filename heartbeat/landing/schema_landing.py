@@ -28,13 +28,16 @@ from heartbeat.source import Source, TableOptions
 Progress = Callable[[str], None]
 """Called with a landed table's name when its rows have been read."""
 
-# extraction in threads breaks under Dagster, and dlt's twenty loaders starve a small Postgres
+# extraction in threads breaks under Dagster, dlt's twenty loaders starve a small Postgres, and what
+# dlt remembers of a table is no better than the source and marts themselves
 _DLT_SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "ERROR",
+    "RESTORE_FROM_DESTINATION": "false",
     "EXTRACT__WORKERS": "1",
     "LOAD__WORKERS": "3",
     "LOAD__DELETE_COMPLETED_JOBS": "true",
+    "LOAD__TRUNCATE_STAGING_DATASET": "true",
     "LOAD__RAISE_ON_FAILED_JOBS": "true",
     "LOAD__RAISE_ON_MAX_RETRIES": "3",
 }
@@ -133,6 +136,7 @@ class SchemaLanding:
     ) -> _ReadTable:
         started_at = datetime.now(UTC)
         landed = LandedTable(connection, self.landed_schema, table)
+        landed.refuse_changed_key()
         copied = session.copy_out(
             table,
             folder / f"{table.landed_as}.copy",
@@ -174,6 +178,8 @@ class SchemaLanding:
             [each.table for each in read],
             {each.table.landed_as: each.copied for each in read},
         )
+        for each in read:
+            each.landed.drop_staging()
         pipeline = schema_pipeline(self.landed_schema, self.settings, self.settings.dlt_home).drop()
         try:
             pipeline.run(source)

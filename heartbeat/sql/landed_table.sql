@@ -1,15 +1,11 @@
 -- name: column_types
--- In the landed schema and in the staging schema that dlt keeps beside it.
-select
-    n.nspname as schema_name,
-    a.attname as name,
-    pg_catalog.format_type(a.atttypid, a.atttypmod) as landed_type
+select a.attname as name, pg_catalog.format_type(a.atttypid, a.atttypmod) as landed_type
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
-where n.nspname in (%(schema_name)s::text, %(schema_name)s::text || '_staging')
+where n.nspname = %(schema_name)s
   and c.relname = %(table_name)s
-order by n.nspname, a.attnum
+order by a.attnum
 
 -- name: indexes
 -- Indexes on plain columns and all rows.

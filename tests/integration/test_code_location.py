@@ -311,6 +311,14 @@ def test_when_every_file_can_be_used_the_check_passes(tiny: TinyProject) -> None
     assert check.passed
 
 
+def test_a_source_schema_without_tables_leaves_the_rest_loaded(tiny: TinyProject) -> None:
+    path = tiny.folder / "sources" / "bank.yaml"
+    path.write_text(SOURCE.replace("[core]", "[core, empty]"), encoding="utf-8")
+    definitions = tiny.definitions()
+    Definitions.validate_loadable(definitions)
+    assert {PAYMENT, FEE} <= set(definitions.resolve_asset_graph().materializable_asset_keys)
+
+
 def test_an_empty_project_loads(settings: Settings) -> None:
     definitions = code_location(settings)
     Definitions.validate_loadable(definitions)

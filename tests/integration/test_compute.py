@@ -115,6 +115,14 @@ def test_a_statement_that_takes_too_long_is_stopped(
     assert outcomes["good"].value == 7
 
 
+def test_a_lost_connection_is_one_metrics_error(computing: Computing) -> None:
+    lost = "select count(*) from pg_terminate_backend(pg_backend_pid())"
+    computing.has(lost=f"-- name: value\n{lost}", good=GOOD)
+    outcomes = computing.computes()
+    assert "terminating connection" in (outcomes["lost"].error or "")
+    assert outcomes["good"].value == 7
+
+
 def test_a_metric_cannot_write(computing: Computing) -> None:
     computing.marts.execute(
         "create table public.hit (n int);"
@@ -221,8 +229,20 @@ def test_a_past_day_is_rewritten_when_late_data_changes_it_and_only_then(
         ("select now(), 1", "two columns: a date d and a number v"),
         ("select date '2026-01-01', 'x'", "day 2026-01-01, returned str"),
         ("select date '2026-01-01', n from generate_series(1, 2) n", "returned a day twice"),
+        (
+            "select * from (values (date '2026-01-01', 1), (null, 2)) as x (d, v)",
+            "two columns: a date d and a number v",
+        ),
+        ("select date 'infinity', 1", "infinity"),
     ],
-    ids=["one column", "a moment for a day", "text for a number", "a day twice"],
+    ids=[
+        "one column",
+        "a moment for a day",
+        "text for a number",
+        "a day twice",
+        "no day",
+        "an endless day",
+    ],
 )
 def test_a_faulty_history_is_told_with_its_line(
     computing: Computing, history: str, words: str

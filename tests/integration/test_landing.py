@@ -3,12 +3,14 @@
 import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing.catalog import write_catalog
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.reflection import NameCollisionError, UnusableOptionError
@@ -55,27 +57,46 @@ class Bank:
         return row
 
 
+@pytest.fixture(scope="module")
+def databases(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[dict[str, str]]:
+    """The URLs of a source and of marts, made once for all tests of this module."""
+    names = {"source": "landing_source", "marts": "landing_marts"}
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
+        server.execute("create database landing_source")
+        server.execute(f"create database landing_marts template {migrated_template}".encode())
+        for name in names.values():
+            server.execute(f"alter database {name} set synchronous_commit = off".encode())
+        yield {part: postgres.url(name) for part, name in names.items()}
+        for name in names.values():
+            server.execute(f"drop database {name} with (force)".encode())
+
+
 @pytest.fixture
 def bank(
-    settings: Settings,
-    source_url: str,
-    marts: psycopg.Connection[Any],
-    monkeypatch: pytest.MonkeyPatch,
+    databases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[Bank]:
-    monkeypatch.setenv(VARIABLE, source_url)
-    with psycopg.connect(source_url, autocommit=True) as source:
+    (tmp_path / "project" / "sources").mkdir(parents=True)
+    monkeypatch.setenv("HEARTBEAT_PROJECT", str(tmp_path / "project"))
+    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", databases["marts"])
+    monkeypatch.setenv(VARIABLE, databases["source"])
+    with (
+        psycopg.connect(databases["source"], autocommit=True) as source,
+        psycopg.connect(databases["marts"], autocommit=True) as marts,
+    ):
         source.execute("create schema core")
-        yield Bank(settings, source, marts)
+        yield Bank(Settings.load(), source, marts)
+        source.execute("drop schema core cascade")
+        marts.execute("drop schema if exists bank_core, bank_core_staging cascade")
+        marts.execute("truncate heartbeat.table_load, heartbeat.table_load_log")
 
 
 @pytest.fixture
-def reader(
-    postgres: Any, source_url: str, bank: Bank, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[str]:
+def reader(databases: dict[str, str], bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     """A role that may read what it is granted; the landing connects as it."""
     bank.has("drop role if exists bank_reader; create role bank_reader login password 'x'")
     bank.has("grant usage on schema core to bank_reader")
-    monkeypatch.setenv(VARIABLE, source_url.replace("postgres:x@", "bank_reader:x@"))
+    monkeypatch.setenv(VARIABLE, databases["source"].replace("postgres:x@", "bank_reader:x@"))
     yield "bank_reader"
     bank.has("drop owned by bank_reader; drop role bank_reader")
 
@@ -581,6 +602,70 @@ def test_the_same_load_twice_changes_nothing_but_the_moment_of_the_poll(bank: Ba
     assert after == before
     assert second["polled_at"] > first["polled_at"]
     assert second["row_count"] == first["row_count"]
+
+
+KEY_GREW = """
+alter table core.payment drop constraint payment_pkey, add column part int default 1;
+alter table core.payment add primary key (id, part);
+insert into core.payment values (1, 'second', now(), 2);
+"""
+KEY_MOVED = """
+alter table core.payment drop column id, add column number text;
+update core.payment set number = 'P' || extract(hour from update_time at time zone 'UTC');
+alter table core.payment add primary key (number);
+"""
+KEY_GONE = """
+alter table core.payment drop constraint payment_pkey;
+insert into core.payment values (1, 'second', now());
+"""
+
+
+@pytest.mark.parametrize(
+    ("options", "change", "key"),
+    [
+        pytest.param(BY_CURSOR, KEY_GREW, "id, part", id="a merge, the key grew"),
+        pytest.param(BY_CURSOR, KEY_GONE, "no key", id="a merge, the key is gone"),
+        pytest.param("", KEY_GREW, "id, part", id="a replace, the key grew"),
+        pytest.param("", KEY_GONE, "no key", id="a replace, the key is gone"),
+    ],
+)
+def test_a_table_whose_key_changed_fails_alone_until_it_is_dropped_in_marts(
+    bank: Bank, options: str, change: str, key: str
+) -> None:
+    bank.has(PAYMENT + FEE)
+    source = bank.discovered(options)
+    bank.lands(source)
+    bank.has(change)
+
+    loads = bank.lands(source)
+
+    assert loads["fee"].error is None
+    assert loads["payment"].error == (
+        f"the key is {key} in the source now and id in marts; "
+        "drop bank_core.payment in marts to land it afresh"
+    )
+    assert bank.landed(PAYMENTS) == [(1, "new"), (2, "new")]
+    bank.marts.execute("drop table bank_core.payment")
+    assert bank.lands(source)["payment"].error is None
+    assert bank.landed(f"{PAYMENTS}, state") == [(1, "new"), (1, "second"), (2, "new")]
+
+
+def test_a_table_lands_afresh_by_its_present_key_alone(bank: Bank) -> None:
+    bank.has(PAYMENT)
+    source = bank.discovered(BY_CURSOR)
+    bank.lands(source)
+    bank.has(KEY_MOVED)
+    bank.marts.execute("drop table bank_core.payment")
+
+    for _ in range(2):
+        assert bank.lands(source)["payment"].error is None
+
+    assert bank.landed("select number, state from bank_core.payment order by number") == [
+        ("P10", "new"),
+        ("P11", "new"),
+    ]
+    assert ("id",) not in columns_of(bank, "payment")
+    assert unique_indexes(bank, "payment") == {"number"}
 
 
 @pytest.mark.parametrize(

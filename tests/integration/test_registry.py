@@ -143,6 +143,28 @@ def test_a_file_that_is_broken_keeps_its_row(marts: psycopg.Connection[Any], fil
     assert set(registered(marts)) == {"one"}
 
 
+def test_the_code_of_a_broken_file_is_not_given_to_another_until_it_is_mended(
+    marts: psycopg.Connection[Any], files: Files
+) -> None:
+    files.write("one", "AAAA")
+    sync(marts, files.loaded())
+    (files.folder / "one.sql").write_text("select 1", encoding="utf-8")
+    files.write("two", "AAAA")
+    files.write("three", "CCCC")
+    assert sync(marts, files.loaded()) == (RegistryChange(ChangeKind.ADD, "three"),)
+    assert {name: row["code"] for name, row in registered(marts).items()} == {
+        "one": "AAAA",
+        "three": "CCCC",
+    }
+    files.write("one", "BBBB")
+    sync(marts, files.loaded())
+    assert {name: row["code"] for name, row in registered(marts).items()} == {
+        "one": "BBBB",
+        "two": "AAAA",
+        "three": "CCCC",
+    }
+
+
 def test_operator_values_come_from_the_file_once_and_then_stay(
     marts: psycopg.Connection[Any], files: Files
 ) -> None:

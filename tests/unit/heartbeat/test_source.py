@@ -141,7 +141,29 @@ def test_the_landed_schema_is_source_and_schema_in_snake_case(
     assert landed_schema(source, schema) == expected
 
 
-@pytest.mark.parametrize("value", [None, "", "hunter2", "postgresql://u:hunter2/x@h/d"])
+@pytest.mark.parametrize(
+    "value",
+    [
+        None,
+        "",
+        "hunter2",
+        "postgresql://u:hunter2/x@h/d",
+        "postgresql://u:p@hunter2@h/d",
+        "postgresql://u:%zhunter2@h/d",
+        "postgresql://u:hunter2@h:port/d",
+        "postgresql://u:hunter2@h/d?passwort=hunter2",
+    ],
+    ids=[
+        "not set",
+        "empty",
+        "no URL",
+        "slash",
+        "second at sign",
+        "percent sign",
+        "port that is no number",
+        "unknown option",
+    ],
+)
 def test_a_missing_or_broken_url_names_its_variable_and_not_its_value(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, value: str | None
 ) -> None:
