@@ -364,8 +364,8 @@ def test_the_code_location_of_200_tables_loads_without_a_connection(tmp_path: Pa
         environment = os.environ | {
             "HEARTBEAT_PROJECT": str(tmp_path),
             "HEARTBEAT_HOME": str(tmp_path / "home"),
-            "HEARTBEAT_DATABASE_URL": f"postgresql://nobody:x@127.0.0.1:{port}/nowhere",
-            "SOURCE_BANK_URL": f"postgresql://nobody:x@127.0.0.1:{port}/nowhere",
+            "HEARTBEAT_DATABASE_URL": f"postgresql://nobody:x@127.0.0.1:{port}/nowhere?connect_timeout=2",
+            "SOURCE_BANK_URL": f"postgresql://nobody:x@127.0.0.1:{port}/nowhere?connect_timeout=2",
         }
         script = (
             "from heartbeat_assets.definitions import defs;"

@@ -1,0 +1,177 @@
+"""The command line, as a person and a program use it: exit code, output, one line on stderr."""
+
+import json
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from heartbeat.settings import Settings
+
+HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
+METRIC = """\
+/* ---
+code: FEES
+name: Fees
+short_name: Fees
+period: snapshot
+unit: EUR
+direction: higher_is_better
+kind: threshold
+--- */
+-- name: value
+select sum(eur) from bank_core.fee where paid_at <= heartbeat.as_of()
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def heartbeat(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command on a project with one source and one metric."""
+    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute(
+            "create schema core;"
+            "create table core.fee (id int primary key, eur numeric, paid_at timestamptz);"
+            "insert into core.fee values (1, 2.50, '2026-01-01'), (2, 0.25, '2026-02-01')"
+        )
+    (settings.project / "sources" / "bank.yaml").write_text(
+        "kind: postgres\nconnection_env: SOURCE_BANK_URL\nschemas: [core]\n"
+    )
+    (settings.project / "metrics" / "fees.sql").write_text(METRIC)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [HEARTBEAT, *arguments], capture_output=True, text=True, check=False, timeout=120
+        )
+
+    return run
+
+
+def told(result: subprocess.CompletedProcess[str]) -> str:
+    """The output of a command that succeeded."""
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def refused(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a command that failed."""
+    assert result.returncode == 1, result.stdout
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def test_from_a_source_file_to_a_value_without_servers(
+    heartbeat: Run, marts: psycopg.Connection[Any]
+) -> None:
+    assert "core.fee" in told(heartbeat("source", "discover", "bank"))
+    assert "is as its catalog says" in told(heartbeat("source", "check", "bank"))
+    (table,) = json.loads(told(heartbeat("source", "list", "--json")))
+    assert (table["schema"], table["table"], table["write"]) == ("bank_core", "fee", "replace")
+    assert told(heartbeat("registry", "status")) == "+ fees\n"
+    told(heartbeat("ingest"))
+    assert "2.75" in told(heartbeat("compute"))
+    assert told(heartbeat("registry", "sync")) == "The registry is as the files say.\n"
+    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15"))
+    history = marts.execute("select v::text, error from heartbeat.metric_history").fetchall()
+    assert history == [("2.75", None)]
+
+
+def test_a_source_that_drifted_is_told_and_fails_the_check(heartbeat: Run, source_url: str) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("alter table core.fee add column vat numeric; create table core.tax (n int)")
+    checked = heartbeat("source", "check", "bank")
+    assert checked.stdout.splitlines() == [
+        "core.tax: new table",
+        "core.fee: new column vat numeric",
+    ]
+    assert "run `heartbeat source discover bank`" in refused(checked)
+
+
+def test_only_the_chosen_tables_are_ingested(
+    heartbeat: Run, source_url: str, marts: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("create table core.tax (n int)")
+    told(heartbeat("source", "discover", "bank"))
+    told(heartbeat("ingest", "--source", "bank", "--schema", "bank_core", "--table", "tax"))
+    landed = marts.execute("select table_name from heartbeat.table_load").fetchall()
+    assert landed == [("tax",)]
+
+
+def test_a_table_that_does_not_land_fails_the_ingest_by_name(
+    heartbeat: Run, source_url: str
+) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("drop table core.fee")
+    assert "fee" in refused(heartbeat("ingest"))
+
+
+def test_a_metric_that_fails_fails_the_compute(heartbeat: Run) -> None:
+    computed = heartbeat("compute")
+    assert computed.returncode == 1
+    assert 'fees.sql:11: relation "bank_core.fee" does not exist' in " ".join(
+        computed.stderr.split()
+    )
+    assert "1 of 1 metrics failed" in computed.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("source", "discover", "cards"), "the project's sources are: bank"),
+        (("source", "check", "bank"), "there is no catalog yet"),
+        (("ingest", "--table", "nothing"), "no table is selected"),
+        (("compute", "nothing"), "there is no usable metric nothing"),
+        (("compute", "--as-of", "yesterday"), "write it as 2026-03-31T23:59:59+00:00"),
+        (("serve", "nothing"), "there are code-location, daemon, webserver, api"),
+    ],
+    ids=["no source", "no catalog", "no table", "no metric", "no moment", "no process"],
+)
+def test_what_cannot_be_done_is_one_line(
+    heartbeat: Run, arguments: tuple[str, ...], words: str
+) -> None:
+    assert words in refused(heartbeat(*arguments))
+
+
+def test_a_broken_metric_file_is_told_by_status_and_sync(
+    heartbeat: Run, settings: Settings
+) -> None:
+    (settings.project / "metrics" / "fees.sql").write_text("select 1")
+    for command in ("status", "sync"):
+        assert "fees.sql:1:" in refused(heartbeat("registry", command))
+
+
+def test_a_database_that_is_away_is_one_line_without_the_password(
+    heartbeat: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/marts")
+    line = refused(heartbeat("compute"))
+    assert "HEARTBEAT_DATABASE_URL" in line
+    assert "hunter2" not in line
+
+
+def test_the_command_line_starts_the_embedded_server_it_needs_and_stops_it(
+    heartbeat: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("HEARTBEAT_DATABASE_URL")
+    with tempfile.TemporaryDirectory(prefix="heartbeat-cli-") as home:
+        monkeypatch.setenv("HEARTBEAT_HOME", home)
+        assert told(heartbeat("registry", "sync")) == "+ fees\n"
+        assert not (Path(home) / "postgres" / "postmaster.pid").exists()
+
+
+def test_debug_shows_the_traceback(heartbeat: Run) -> None:
+    failed = heartbeat("--debug", "compute", "nothing")
+    assert failed.returncode == 1
+    assert "Traceback" in failed.stderr
