@@ -19,9 +19,13 @@ _FLAGS = (
 )
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
-    """Headless Chromium: HEARTBEAT_CHROMIUM, else one on the path, else Playwright's own."""
+    """Headless Chromium: HEARTBEAT_CHROMIUM, else one on the path, else Playwright's own.
+
+    Playwright keeps an event loop in the thread of the tests, in which Dagster cannot run: so it
+    lives no longer than one module.
+    """
     installed = next(filter(None, map(shutil.which, _COMMANDS)), None)
     executable = os.environ.get("HEARTBEAT_CHROMIUM") or installed
     with sync_playwright() as playwright:
