@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from heartbeat.errors import ContentError, SourceUnreachableError
-from heartbeat.landing.catalog import Catalog, read_catalog
+from heartbeat.landing.catalog import Catalog, WriteMode, read_catalog
 from heartbeat.yaml_document import (
     NO_ENTRIES_WHEN_EMPTY,
     NO_ITEMS_WHEN_EMPTY,
@@ -34,6 +34,7 @@ _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 _QualifiedName = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
 _ColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
+_SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
 _Interval = Annotated[str, StringConstraints(pattern=r"^\d+ (second|minute|hour|day)s?$")]
 
 
@@ -45,8 +46,12 @@ class TableOptions(BaseModel):
     cursor: Annotated[str | None, NONE_WHEN_EMPTY] = None
     """Column that grows with every change of a row; only rows past the landed maximum are read."""
     lag: _Interval = "0 seconds"
-    """How far before the landed maximum a load reads; must exceed the longest transaction."""
-    write: Annotated[Literal["merge", "replace"] | None, NONE_WHEN_EMPTY] = None
+    """How far before the landed maximum a load reads.
+
+    It must exceed the longest transaction of the source, and the time in which rows change without
+    moving their cursor.
+    """
+    write: Annotated[WriteMode | None, NONE_WHEN_EMPTY] = None
     drop_columns: Annotated[tuple[str, ...], NO_ITEMS_WHEN_EMPTY] = ()
     """Columns that are never read, for example personal data."""
 
@@ -69,6 +74,16 @@ class SourceFile(BaseModel):
         dict[_QualifiedName, Annotated[TableOptions, NO_ENTRIES_WHEN_EMPTY]], NO_ENTRIES_WHEN_EMPTY
     ] = {}
     indexes: Annotated[dict[_QualifiedName, tuple[_ColumnNames, ...]], NO_ENTRIES_WHEN_EMPTY] = {}
+    first_load_rows: Annotated[int, Field(gt=0)] = 2_000_000
+    """The first load of a table with more rows goes in ranges of so many, each committed."""
+    statement_timeout: _Interval = "30 minutes"
+    """How long one statement may run in the source."""
+
+    @property
+    def statement_timeout_ms(self) -> str:
+        """The same in milliseconds, as the server's setting takes it."""
+        number, unit = self.statement_timeout.split()
+        return str(int(number) * _SECONDS[unit.removesuffix("s")] * 1000)
 
     @field_validator("skip_tables", "tables", "indexes")
     @classmethod
@@ -93,9 +108,9 @@ class Source:
         """The schema in marts that holds the tables of one source schema."""
         return landed_schema(self.name, schema_name)
 
-    def connection_url(self) -> str:
-        """The libpq URL; raises SourceUnreachableError that names the variable."""
-        return connection_url(self.name, self.file)
+    def options(self, qualified_name: str) -> TableOptions:
+        """What the file says about a table; the defaults where it says nothing."""
+        return self.file.tables.get(qualified_name, TableOptions())
 
 
 @dataclass(frozen=True)

@@ -2,12 +2,14 @@
 
 import logging
 
-from dagster import Definitions, in_process_executor
+from dagster import Definitions
 
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat_assets.audit_cuts import audit_cut_assets
+from heartbeat_assets.executor import EXECUTOR
 from heartbeat_assets.ingest import ingest_assets
+from heartbeat_assets.landing import landing_resource
 from heartbeat_assets.metrics import metric_assets
 from heartbeat_assets.registry import registry_asset
 from heartbeat_assets.schedules import AUDIT_JOB, REFRESH_JOB, schedules
@@ -33,5 +35,6 @@ def code_location(settings: Settings) -> Definitions:
         ],
         jobs=[REFRESH_JOB, *([AUDIT_JOB] if cuts else [])],
         schedules=schedules(settings.timezone, cuts),
-        executor=in_process_executor,
+        resources={"landing": landing_resource(project.sources.sources, settings)},
+        executor=EXECUTOR,
     )

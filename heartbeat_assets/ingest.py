@@ -1,6 +1,6 @@
 """Source schemas as dlt-backed assets: one definition a schema, one asset a table."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Sequence
 
 from dagster import (
     AssetExecutionContext,
@@ -10,18 +10,22 @@ from dagster import (
     Failure,
     MaterializeResult,
     MetadataValue,
+    Output,
+    ResourceParam,
 )
+from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION
 from dagster_dlt import DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.load_package import schema_pipeline
 from heartbeat.landing.resource import schema_source
-from heartbeat.landing.schema_landing import SchemaLanding, schema_pipeline
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat.source import Source
 from heartbeat.table_reference import TableRef
+from heartbeat_assets.landing import RunLanding
 
 INGEST_POOL = "ingest"
 """The Dagster pool with one slot: never two runs that ingest."""
@@ -77,11 +81,16 @@ def _schema_assets(source: Source, schema_name: str, settings: Settings) -> Asse
         dagster_dlt_translator=_TableTranslator(landed_schema, source, tables),
         pool=INGEST_POOL,
     )
-    def land(context: AssetExecutionContext) -> Iterator[MaterializeResult[None]]:
-        selected = sorted(key.path[-1] for key in context.selected_asset_keys)
-        landing = SchemaLanding(source, schema_name, settings, context.run.run_id)
-        loads = landing.land(selected, lambda table: context.log.debug(f"read {table}"))
+    def land(
+        context: AssetExecutionContext, landing: ResourceParam[RunLanding]
+    ) -> Iterator[MaterializeResult[None] | Output[None]]:
+        try:
+            loads = landing.land(context, landed_schema)
+        except Exception:
+            yield from _kept(context, landed=())
+            raise
         yield from (_materialization(load) for load in loads if load.error is None)
+        yield from _kept(context, {load.landed_table for load in loads if load.error is None})
         _fail_for(loads)
 
     return land
@@ -93,18 +102,34 @@ def _materialization(load: TableLoad) -> MaterializeResult[None]:
         metadata={
             "dagster/row_count": load.row_count,
             "rows_sent": load.rows_sent,
+            "bytes_sent": load.bytes_sent,
+            "seconds": round(load.seconds, 3),
+            "changed": load.changed,
             "write_mode": load.write_mode,
             "polled_at": load.polled_at.isoformat() if load.polled_at else None,
         },
     )
 
 
-def _fail_for(loads: tuple[TableLoad, ...]) -> None:
+def _kept(context: AssetExecutionContext, landed: Collection[str]) -> Iterator[Output[None]]:
+    """Outputs for the tables that did not land: their last good rows are there to compute on.
+
+    Without an output Dagster would leave out every step below. The metadata is Dagster's own mark
+    of an output that is not a materialization.
+    """
+    for name, key in context.assets_def.keys_by_output_name.items():
+        if key in context.selected_asset_keys and key.path[-1] not in landed:
+            yield Output(
+                None,
+                output_name=name,
+                metadata={SYSTEM_METADATA_KEY_SOURCE_ASSET_OBSERVATION: True},
+            )
+
+
+def _fail_for(loads: Sequence[TableLoad]) -> None:
     failed = [load for load in loads if load.error is not None]
     if failed:
-        reasons = "; ".join(
-            f"{load.landed_schema}.{load.landed_table}: {load.error}" for load in failed
-        )
+        reasons = "; ".join(f"{load.qualified_name}: {load.error}" for load in failed)
         raise Failure(
             f"{len(failed)} of {len(loads)} tables did not land; their last good rows stay. "
             f"{reasons}",

@@ -8,11 +8,11 @@ from dagster import (
     DefaultScheduleStatus,
     ScheduleDefinition,
     define_asset_job,
-    in_process_executor,
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from heartbeat_assets.audit_cuts import AUDIT_GROUP
+from heartbeat_assets.executor import EXECUTOR
 
 AUDIT_CRON = "45 4 * * *"
 HOURLY_CRON = "17 * * * *"
@@ -20,13 +20,13 @@ HOURLY_CRON = "17 * * * *"
 REFRESH_JOB: UnresolvedAssetJobDefinition = define_asset_job(
     "refresh",
     selection=AssetSelection.all() - AssetSelection.groups(AUDIT_GROUP),
-    executor_def=in_process_executor,
+    executor_def=EXECUTOR,
     description="All tables, then all metrics.",
 )
 AUDIT_JOB: UnresolvedAssetJobDefinition = define_asset_job(
     "audit",
     selection=AssetSelection.groups(AUDIT_GROUP),
-    executor_def=in_process_executor,
+    executor_def=EXECUTOR,
     description="All audit cuts, on the rows that are landed.",
 )
 

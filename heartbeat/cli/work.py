@@ -1,13 +1,13 @@
 """Commands that land and compute without the servers, with the code that the assets run."""
 
 import uuid
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from functools import partial
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import psycopg
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.compute import Outcome, compute_and_store
@@ -18,29 +18,65 @@ from heartbeat.metric_file import load_metrics
 from heartbeat.registry import sync
 from heartbeat.settings import Settings
 
+if TYPE_CHECKING:
+    from heartbeat.landing.ledger import TableLoad
+    from heartbeat.landing.selection import SelectedTables
+
 
 def ingest(
     source: Annotated[str | None, typer.Option(help="Only this source.")] = None,
     schema: Annotated[str | None, typer.Option(help="Only this landed schema.")] = None,
     table: Annotated[list[str] | None, typer.Option(help="Only these landed tables.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Option(help="Only the tables that these metrics read.")
+    ] = None,
+    reconcile: Annotated[
+        bool, typer.Option("--reconcile", help="Compare every row with the source.")
+    ] = False,
 ) -> None:
     """Land tables from the sources into marts."""
-    from heartbeat.landing.schema_landing import SchemaLanding
+    from heartbeat.landing.landing_run import LandingRun
     from heartbeat.landing.selection import select_tables
     from heartbeat.source import load_sources
 
     with opened_marts() as settings:
         loaded = load_sources(settings.project / "sources")
-        chosen = select_tables(loaded.sources, source=source, schema=schema, tables=table)
+        reads = (
+            {ref for each in _chosen_metrics(settings, metric) for ref in each.reads}
+            if metric
+            else None
+        )
+        chosen = select_tables(
+            loaded.sources, source=source, schema=schema, tables=table, reads=reads
+        )
         failures = [str(problem) for problem in loaded.problems]
-        with Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as bar:
-            for part in chosen:
-                task = bar.add_task(part.landed_schema, total=len(part.tables))
-                landing = SchemaLanding(part.source, part.schema_name, settings, _run_id())
-                loads = landing.land(part.tables, partial(_advance, bar, task))
-                failures += [f"{each.landed_table}: {each.error}" for each in loads if each.error]
+        with (
+            Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()) as bar,
+            LandingRun(
+                settings, _run_id(), chosen, _Progress(bar, chosen), reconcile=reconcile
+            ) as run,
+        ):
+            loads = [load for part in chosen for load in run.land(part)]
+        failures += [f"{each.qualified_name}: {each.error}" for each in loads if each.error]
     if failures:
         raise HeartbeatError("; ".join(failures))
+
+
+class _Progress:
+    """Shows a landing as one bar for each landed schema."""
+
+    def __init__(self, bar: Progress, chosen: "Sequence[SelectedTables]") -> None:
+        self._bar = bar
+        self._tasks = {
+            part.landed_schema: bar.add_task(part.landed_schema, total=len(part.tables))
+            for part in chosen
+        }
+
+    def landed(self, load: "TableLoad") -> None:
+        self._bar.advance(self._tasks[load.landed_schema])
+
+    def noted(self, message: str) -> None:
+        self._bar.console.print(message)
 
 
 def compute(
@@ -86,10 +122,6 @@ def _show(outcome: Outcome) -> bool:
     value = outcome.error or f"{outcome.value} {outcome.status or ''}"
     typer.echo(f"{outcome.metric_id}  {value}", err=bool(outcome.error))
     return outcome.error is not None
-
-
-def _advance(bar: Progress, task: TaskID, _: str) -> None:
-    bar.advance(task)
 
 
 def _moment(text: str) -> datetime:

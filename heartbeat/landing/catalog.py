@@ -10,8 +10,13 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 
 from heartbeat.errors import ContentError
 
-WriteMode = Literal["merge", "replace"]
-"""How a load joins the rows that are there: `merge` by key, or `replace` all of them."""
+WriteMode = Literal["merge", "replace", "reconcile", "append"]
+"""How a load joins the rows that are there.
+
+`merge` writes rows past the cursor by key; `reconcile` compares every row by key and hash, and
+writes what differs; `replace` writes all rows anew; `append` writes the rows past the cursor of a
+table that has no key.
+"""
 
 
 class Column(BaseModel):
@@ -29,6 +34,11 @@ class Column(BaseModel):
     def is_temporal(self) -> bool:
         """Whether an interval can be taken off its values."""
         return self.landed_type == "date" or self.landed_type.startswith("timestamp")
+
+    @property
+    def is_cast(self) -> bool:
+        """Whether it lands in another type than the source's."""
+        return self.source_type != self.landed_type
 
 
 class Table(BaseModel):
@@ -52,8 +62,16 @@ class Table(BaseModel):
     @property
     def landed_key(self) -> tuple[str, ...]:
         """The primary key by the landed names of its columns."""
-        landed = {column.name: column.landed_as for column in self.columns}
-        return tuple(landed[name] for name in self.primary_key)
+        return tuple(column.landed_as for column in self.key_columns)
+
+    @property
+    def key_columns(self) -> tuple[Column, ...]:
+        """The columns of the primary key, in its order."""
+        return tuple(self.column(name) for name in self.primary_key)
+
+    def column(self, name: str) -> Column:
+        """The column of that name in the source."""
+        return next(column for column in self.columns if column.name == name)
 
 
 class Catalog(BaseModel):
@@ -62,6 +80,10 @@ class Catalog(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tables: tuple[Table, ...]
+
+    def table(self, schema_name: str, landed_as: str) -> Table | None:
+        """The table that lands under that name; None when the catalog does not know it."""
+        return next((t for t in self.of_schema(schema_name) if t.landed_as == landed_as), None)
 
     def of_schema(self, schema_name: str) -> tuple[Table, ...]:
         """The tables of one source schema, by name."""

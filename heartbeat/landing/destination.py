@@ -1,37 +1,36 @@
 """The marts database as a dlt destination that keeps every value exactly as the source wrote it.
 
 dlt's own CSV job turns '' into NULL, and its type mapper knows fewer types than Postgres. This one
-loads what `COPY ... TO` wrote, in the same text format, into columns of the source's own types.
+loads what a binary `COPY ... TO` wrote into columns of the source's own types.
 """
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
+import psycopg2
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
-from dlt.common.destination.client import HasFollowupJobs, LoadJob, RunnableLoadJob
+from dlt.common.destination.client import (
+    FollowupJobRequest,
+    HasFollowupJobs,
+    LoadJob,
+    RunnableLoadJob,
+)
+from dlt.common.schema import Schema
 from dlt.common.schema.typing import TColumnSchema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres
+from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from psycopg import sql
+
+from heartbeat.landing.landed_write import LandedWrite
+
+COPY_FILE_FORMAT: Final = "csv"
+"""What dlt is told that a COPY file is: it imports files of known formats only."""
 
 NATIVE_TYPE_HINT = "x-native-type"
 """Column hint: the Postgres type of the landed column."""
-
-COPY_OPTIONS = "(format text, encoding 'UTF8')"
-"""How rows are written to and read from a COPY file, on both sides."""
-
-SESSION_SETTINGS = {
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "TimeZone": "UTC",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "client_encoding": "UTF8",
-}
-"""What both sides of a COPY must agree on for text to mean the same value."""
-
-_COPY_BUFFER = 1 << 20
 
 
 class NativeTypeMapper(PostgresTypeMapper):
@@ -43,28 +42,31 @@ class NativeTypeMapper(PostgresTypeMapper):
         return str(native) if native else super().to_destination_type(column, table)
 
 
-class CopyTextJob(RunnableLoadJob, HasFollowupJobs):
-    """Streams one COPY file into its table; the file's first line names the columns."""
+class CopyJob(RunnableLoadJob, HasFollowupJobs):
+    """Writes one COPY file into its table, in the way that the file itself orders."""
 
     _job_client: PostgresClient
 
     def run(self) -> None:
-        """Load the whole file in one transaction."""
+        """Write the whole file in one transaction; only a lost server is worth another try."""
         sql_client = self._job_client.sql_client
-        with Path(self._file_path).open("rb") as file:
-            names = file.readline().decode().rstrip("\n").split("\t")
-            columns = ", ".join(sql_client.escape_column_name(name) for name in names)
-            table = sql_client.make_qualified_table_name(self.load_table_name)
-            with sql_client.begin_transaction(), sql_client.native_connection.cursor() as cursor:
-                for name, value in SESSION_SETTINGS.items():
-                    cursor.execute("select set_config(%s, %s, true)", (name, value))
-                cursor.copy_expert(
-                    f"copy {table} ({columns}) from stdin {COPY_OPTIONS}", file, size=_COPY_BUFFER
-                )
+        table = sql.Identifier(str(sql_client.dataset_name), self.load_table_name)
+        with Path(self._file_path).open("rb") as file, sql_client.begin_transaction():
+            try:
+                with sql_client.native_connection.cursor() as cursor:
+                    LandedWrite(cursor, table, file).run()
+            except psycopg2.OperationalError:
+                raise
+            except psycopg2.Error as error:
+                raise DatabaseTerminalException(error) from error
 
 
 class MartsClient(PostgresClient):
-    """dlt's Postgres client with COPY files in place of CSV."""
+    """dlt's Postgres client with COPY files in place of CSV.
+
+    A COPY file is merged or replaced in the transaction that loads it, so nothing goes through
+    dlt's staging dataset and nothing is left to do once a table is loaded.
+    """
 
     def update_stored_schema(
         self,
@@ -81,10 +83,29 @@ class MartsClient(PostgresClient):
     def create_load_job(
         self, table: PreparedTableSchema, file_path: str, load_id: str, restore: bool = False
     ) -> LoadJob:
-        """A CopyTextJob for a COPY file, else what dlt would do (its own state tables, its SQL)."""
-        if ParsedLoadJobFileName.parse(file_path).file_format == "csv":
-            return CopyTextJob(file_path)
+        """A CopyJob for a COPY file, else what dlt would do (its own state tables)."""
+        if ParsedLoadJobFileName.parse(file_path).file_format == COPY_FILE_FORMAT:
+            return CopyJob(file_path)
         return super().create_load_job(table, file_path, load_id, restore)
+
+    def should_load_data_to_staging_dataset(self, table_name: str) -> bool:
+        """Never."""
+        return False
+
+    def should_truncate_table_before_load(self, table_name: str) -> bool:
+        """Never: the rows that are there stay until the new ones are."""
+        return False
+
+    def create_table_chain_completed_followup_jobs(
+        self, table_chain: Any, completed_table_chain_jobs: Any = None
+    ) -> list[FollowupJobRequest]:
+        """None."""
+        return []
+
+    def _update_schema_in_storage(self, schema: Schema) -> None:
+        # only the last one is of use, and every other set of tables in a package is another one
+        self._delete_schema_in_storage(schema)
+        super()._update_schema_in_storage(schema)
 
 
 class marts(postgres):  # noqa: N801 - dlt names destinations in lower case

@@ -1,137 +1,272 @@
 """The table in marts that a source table lands in."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.rows import dict_row
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.landing.catalog import Table
+from heartbeat.landing.catalog import Column, Table
+from heartbeat.landing.copy_file import CopyFile
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("landed_table")
+_GONE = "Not in the source any more; found so on"
+_ANALYZED_SHARE = 0.02
+_WIDER = {
+    "smallint": ("integer", "bigint"),
+    "integer": ("bigint",),
+    "character varying": ("text",),
+}
+_SIZED = re.compile(r"(?P<name>character varying|numeric)\((?P<size>\d+)(?:,(?P<scale>-?\d+))?\)")
 
 
-class TypeChangeError(HeartbeatError):
-    """A column has another type in the source now, and the landed column cannot follow."""
+class ShapeChangeError(HeartbeatError):
+    """A column or the key is another one in the source now, and marts cannot follow."""
+
+    def __init__(self, differences: str, reason: str) -> None:
+        super().__init__(f"{differences}, which cannot follow: {reason}")
 
 
-class KeyChangeError(HeartbeatError):
-    """The table has another key in the source now, so the landed rows have no known identity."""
+@dataclass(frozen=True)
+class LandedColumn:
+    """One column as it is in marts."""
+
+    type: str
+    comment: str | None
+
+
+@dataclass(frozen=True)
+class LandedIndex:
+    """One index on plain columns and all rows."""
+
+    columns: tuple[str, ...]
+    unique: bool
+
+
+@dataclass(frozen=True)
+class LastLoad:
+    """What the ledger says of a table."""
+
+    polled_at: str | None
+    digest: str | None
+    columns: Mapping[str, str]
+    row_count: int | None
+    resume_after: tuple[str, ...] | None
+    resume_since: str | None
+
+
+_NEVER = LastLoad(None, None, {}, None, None, None)
 
 
 @dataclass(frozen=True)
 class LandedTable:
-    """One table of a landed schema, by an autocommit connection to marts."""
+    """A table of a landed schema as it was when the schema was read; without columns, not there."""
 
-    connection: Connection[Any]
     schema_name: str
-    table: Table
+    name: str
+    columns: Mapping[str, LandedColumn] = field(default_factory=dict)
+    indexes: Mapping[str, LandedIndex] = field(default_factory=dict)
+    file_node: int | None = None
+    modified_rows: int = 0
+    """Since the planner's statistics were last brought up to date."""
+    last: LastLoad = _NEVER
 
     @property
     def identifier(self) -> sql.Identifier:
         """Its quoted name."""
-        return sql.Identifier(self.schema_name, self.table.landed_as)
+        return sql.Identifier(self.schema_name, self.name)
 
-    def watermark(self, landed_cursor: str) -> str | None:
-        """The greatest landed cursor; None when every row of the source must be read.
+    @property
+    def is_complete(self) -> bool:
+        """Whether it is there and has landed as a whole at least once."""
+        return bool(self.columns) and self.last.polled_at is not None
 
-        That is so for a table that never landed, and for one that lacks a column of the source:
-        only a full read fills the new column of the rows that are there.
+    def holds(self, file: CopyFile) -> bool:
+        """Whether the last load wrote what the file would write, and the table is that one still.
+
+        A table that someone dropped or truncated since is another one.
         """
-        columns = sql.SQL(", ").join(sql.Identifier(c.landed_as) for c in self.table.columns)
-        query = sql.SQL("select max({})::text from (select {} from {}) as landed").format(
-            sql.Identifier(landed_cursor), columns, self.identifier
-        )
-        try:
-            row = self.connection.execute(query).fetchone()
-        except (psycopg.errors.UndefinedTable, psycopg.errors.UndefinedColumn):
-            return None
-        return row[0] if row else None
+        return self.is_complete and self.last.digest == self.digest(file)
 
-    def refuse_changed_key(self) -> None:
-        """Raise KeyChangeError when the key of the landed rows is not the source's key of now."""
-        key = self.table.landed_key
-        for landed_key, is_unique in self._indexes():
-            if is_unique and landed_key != key:
-                raise KeyChangeError(
-                    f"the key is {', '.join(key) or 'no key'} in the source now and "
-                    f"{', '.join(landed_key)} in marts; {self._drop_it}"
+    def digest(self, file: CopyFile) -> str:
+        """What the ledger keeps of a file once it is written."""
+        return f"{file.digest}:{self.file_node}"
+
+    def has_values_of(self, table: Table) -> bool:
+        """Whether its rows have a value of each column of the source, in the source's type."""
+        wanted = {column.landed_as: column.landed_type for column in table.columns}
+        return all(
+            name in self.columns and _widens(self.last.columns.get(name, ""), type_)
+            for name, type_ in wanted.items()
+        )
+
+    def has_key_of(self, table: Table) -> bool:
+        """Whether its unique index, once it has one, is on the key of the source."""
+        keys = {index.columns for index in self.indexes.values() if index.unique}
+        return keys <= {table.landed_key}
+
+    def reshaping(self, table: Table) -> tuple[str, ...]:
+        """SQL that gives the table, while it has no row, the types and the key of the source."""
+        alterations = [
+            sql.SQL("alter column {} type {} using null").format(
+                sql.Identifier(column.landed_as), sql.SQL(column.landed_type)
+            )
+            for column in self._changed(table)
+        ]
+        statements = [
+            sql.SQL("drop index {}").format(sql.Identifier(self.schema_name, name))
+            for name, index in self.indexes.items()
+            if index.unique and index.columns != table.landed_key
+        ]
+        if alterations:
+            statements.append(
+                sql.SQL("alter table {} {}").format(
+                    self.identifier, sql.SQL(", ").join(alterations)
+                )
+            )
+        return tuple(statement.as_string() for statement in statements)
+
+    def differences(self, table: Table) -> str:
+        """What reshaping changes, for people; empty where it changes nothing."""
+        sentences = [
+            f"column {column.landed_as} is {column.landed_type} in the source now and "
+            f"{self.columns[column.landed_as].type} in marts"
+            for column in self._changed(table)
+        ]
+        sentences += [
+            f"the key is {', '.join(table.landed_key) or 'no key'} in the source now and "
+            f"{', '.join(index.columns)} in marts"
+            for index in self.indexes.values()
+            if index.unique and index.columns != table.landed_key
+        ]
+        return ", ".join(sentences)
+
+    def widen(self, connection: Connection[Any], table: Table) -> None:
+        """Give columns that were only widened in the source their new type, values as they are.
+
+        Raises ShapeChangeError for a column that something in marts, such as a view, holds on to.
+        """
+        for column in self._changed(table):
+            landed_type = self.columns[column.landed_as].type
+            if not _widens(landed_type, column.landed_type):
+                continue
+            statement = sql.SQL("alter table {} alter column {} type {}").format(
+                self.identifier, sql.Identifier(column.landed_as), sql.SQL(column.landed_type)
+            )
+            try:
+                connection.execute(statement)
+            except psycopg.Error as error:
+                raise ShapeChangeError(self.differences(table), str(error)) from error
+
+    def ensure_indexes(
+        self, connection: Connection[Any], table: Table, declared: Sequence[Sequence[str]]
+    ) -> None:
+        """Make the unique index of the key and the declared indexes, given by source columns.
+
+        Building one keeps writers out and lets readers in.
+        """
+        landed = {column.name: column.landed_as for column in table.columns}
+        wanted = [LandedIndex(tuple(landed[name] for name in names), False) for names in declared]
+        if table.landed_key:
+            wanted.append(LandedIndex(table.landed_key, unique=True))
+        for index in dict.fromkeys(wanted):
+            if index not in self.indexes.values():
+                connection.execute(
+                    sql.SQL("create {} on {} ({})").format(
+                        sql.SQL("unique index" if index.unique else "index"),
+                        self.identifier,
+                        sql.SQL(", ").join(map(sql.Identifier, index.columns)),
+                    )
                 )
 
-    def follow_types(self) -> bool:
-        """Give landed columns the types that the source has now; says whether any changed.
+    def mark_gone(self, connection: Connection[Any], table: Table) -> None:
+        """Comment the columns that the source lacks, and uncomment those that came back."""
+        wanted = {column.landed_as for column in table.columns}
+        for name, column in self.columns.items():
+            is_marked = (column.comment or "").startswith(_GONE)
+            if is_marked == (name not in wanted):
+                continue
+            comment = f"{_GONE} {datetime.now(UTC):%Y-%m-%d}" if not is_marked else None
+            connection.execute(
+                sql.SQL("comment on column {} is {}").format(
+                    sql.Identifier(self.schema_name, self.name, name), sql.Literal(comment)
+                )
+            )
 
-        Raises TypeChangeError for values that have no equal in the new type, and for a column that
-        a view reads.
-        """
-        wanted = {column.landed_as: column.landed_type for column in self.table.columns}
-        found = self.connection.execute(_STATEMENTS["column_types"], self._name).fetchall()
-        changed = [
-            (name, landed_type)
-            for name, landed_type in found
-            if wanted.get(name, landed_type) != landed_type
-        ]
-        for name, landed_type in changed:
-            self._change_type(name, landed_type, wanted[name])
-        return bool(changed)
-
-    def drop_staging(self) -> None:
-        """Drop what an earlier load filled, so that dlt makes it anew as the source is now."""
-        staging = sql.Identifier(f"{self.schema_name}_staging", self.table.landed_as)
-        self.connection.execute(sql.SQL("drop table if exists {}").format(staging))
-
-    def ensure_indexes(self, declared: Sequence[Sequence[str]]) -> None:
-        """Make the unique index of the key and the declared indexes, given by source columns."""
-        landed = {column.name: column.landed_as for column in self.table.columns}
-        wanted = [(tuple(landed[name] for name in names), False) for names in declared]
-        if self.table.landed_key:
-            wanted.append((self.table.landed_key, True))
-        found = self._indexes()
-        for columns, is_unique in wanted:
-            if (columns, is_unique) not in found:
-                self._create_index(columns, "unique index" if is_unique else "index")
-
-    def analyze(self) -> int:
-        """Bring the planner's statistics up to date; returns the number of rows."""
-        self.connection.execute(sql.SQL("analyze {}").format(self.identifier))
-        count = sql.SQL("select count(*) from {}").format(self.identifier)
-        row = self.connection.execute(count).fetchone()
+    def count_rows(self, connection: Connection[Any]) -> int:
+        """The number of rows."""
+        row = connection.execute(
+            sql.SQL("select count(*) from {}").format(self.identifier)
+        ).fetchone()
         assert row is not None
         return int(row[0])
 
-    @property
-    def _name(self) -> dict[str, str]:
-        return {"schema_name": self.schema_name, "table_name": self.table.landed_as}
+    def analyze(self, connection: Connection[Any], rows: int) -> None:
+        """Bring the planner's statistics up to date once enough of the rows are new to it."""
+        if self.modified_rows > rows * _ANALYZED_SHARE:
+            connection.execute(sql.SQL("analyze {}").format(self.identifier))
 
-    @property
-    def _drop_it(self) -> str:
-        return f"drop {self.schema_name}.{self.table.landed_as} in marts to land it afresh"
+    def _changed(self, table: Table) -> list[Column]:
+        return [
+            column
+            for column in table.columns
+            if column.landed_as in self.columns
+            and self.columns[column.landed_as].type != column.landed_type
+        ]
 
-    def _indexes(self) -> set[tuple[tuple[str, ...], bool]]:
-        rows = self.connection.execute(_STATEMENTS["indexes"], self._name).fetchall()
-        return {(tuple(columns), is_unique) for columns, is_unique in rows}
 
-    def _change_type(self, name: str, old: str, new: str) -> None:
-        statement = sql.SQL("alter table {} alter column {} type {new} using {}::{new}").format(
-            self.identifier,
-            sql.Identifier(name),
-            sql.Identifier(name),
-            new=sql.SQL(new),
+def read_landed_tables(connection: Connection[Any], schema_name: str) -> dict[str, LandedTable]:
+    """The tables of a landed schema, one query for all."""
+    cursor = connection.cursor(row_factory=dict_row)
+    rows = cursor.execute(_STATEMENTS["tables"], {"schema_name": schema_name})
+    return {
+        row["table_name"]: LandedTable(
+            schema_name,
+            row["table_name"],
+            {name: LandedColumn(**column) for name, column in (row["columns"] or {}).items()},
+            {
+                name: LandedIndex(tuple(index["columns"]), index["unique"])
+                for name, index in (row["indexes"] or {}).items()
+            },
+            row["file_node"],
+            row["modified_rows"],
+            _last_load(row["load"]),
         )
-        try:
-            self.connection.execute(statement)
-        except psycopg.Error as error:
-            raise TypeChangeError(
-                f"column {name} is {new} in the source now and {old} in marts, which cannot "
-                f"follow: {error.diag.message_primary}; {self._drop_it}"
-            ) from error
+        for row in rows
+    }
 
-    def _create_index(self, columns: Sequence[str], kind: str) -> None:
-        self.connection.execute(
-            sql.SQL("create {} on {} ({})").format(
-                sql.SQL(kind), self.identifier, sql.SQL(", ").join(map(sql.Identifier, columns))
-            )
-        )
+
+def _last_load(load: Mapping[str, Any] | None) -> LastLoad:
+    if load is None:
+        return _NEVER
+    after = load["resume_after"]
+    return LastLoad(
+        polled_at=load["polled_at"],
+        digest=load["digest"],
+        columns=load["columns"] or {},
+        row_count=load["row_count"],
+        resume_after=tuple(after) if after else None,
+        resume_since=load["resume_since"],
+    )
+
+
+def _widens(old: str, new: str) -> bool:
+    """Whether every value of the old type is the same value, with the same text, in the new one."""
+    if old == new or new in _WIDER.get(old, ()):
+        return True
+    before, after = _SIZED.fullmatch(old), _SIZED.fullmatch(new)
+    if before is None:
+        return False
+    if after is None:
+        return new == before["name"] or new in _WIDER.get(before["name"], ())
+    return (
+        before["name"] == after["name"]
+        and before["scale"] == after["scale"]
+        and int(before["size"]) <= int(after["size"])
+    )

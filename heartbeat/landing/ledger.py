@@ -1,12 +1,15 @@
 """The freshness ledger: what every load of every table did."""
 
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from psycopg import Connection
+from psycopg.types.json import Jsonb
 
-from heartbeat.landing.catalog import WriteMode
+from heartbeat.landing.catalog import Table, WriteMode
+from heartbeat.landing.landed_table import LandedTable
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("table_load")
@@ -24,19 +27,60 @@ class TableLoad:
     """The moment of the source snapshot; None when the attempt failed."""
     rows_sent: int = 0
     bytes_sent: int = 0
+    seconds: float = 0.0
+    """Reading and writing, without the wait for other tables."""
     row_count: int | None = None
     """Rows in the landed table afterwards."""
+    changed: bool = False
+    """Whether rows were written."""
+    columns: Mapping[str, str] = field(default_factory=dict)
+    """The landed columns and their types."""
+    digest: str | None = None
+    """Of what was read and of the table that it went into."""
     error: str | None = None
 
     @property
-    def changed(self) -> bool:
-        """Whether rows came from the source."""
-        return self.rows_sent > 0
+    def qualified_name(self) -> str:
+        """`schema.table` in marts."""
+        return f"{self.landed_schema}.{self.landed_table}"
 
 
-def record(connection: Connection[Any], load: TableLoad, run_id: str) -> None:
-    """Write one attempt into `table_load` and its log; a failure keeps the last success."""
+def record(connection: Connection[Any], loads: Iterable[TableLoad], run_id: str) -> None:
+    """Write attempts into `table_load` and its log; a failure keeps the last success."""
+    with connection.transaction(), connection.cursor() as cursor:
+        attempts = [(load, _values(load, run_id)) for load in loads]
+        for name, chosen in (
+            ("failed", [values for load, values in attempts if load.error is not None]),
+            ("landed", [values for load, values in attempts if load.error is None]),
+            ("log", [values for _, values in attempts]),
+        ):
+            cursor.executemany(_STATEMENTS[name], chosen)
+
+
+def record_range(
+    connection: Connection[Any],
+    landed: LandedTable,
+    table: Table,
+    run_id: str,
+    *,
+    after: Sequence[str],
+    since: str | None,
+) -> None:
+    """Keep how far the first load of a table has come."""
     values = {
+        "schema_name": landed.schema_name,
+        "table_name": landed.name,
+        "write_mode": table.write,
+        "columns": Jsonb({column.landed_as: column.landed_type for column in table.columns}),
+        "run_id": run_id,
+        "after": list(after),
+        "since": since,
+    }
+    connection.execute(_STATEMENTS["range"], values)
+
+
+def _values(load: TableLoad, run_id: str) -> dict[str, Any]:
+    return {
         "schema_name": load.landed_schema,
         "table_name": load.landed_table,
         "write_mode": load.write_mode,
@@ -44,11 +88,11 @@ def record(connection: Connection[Any], load: TableLoad, run_id: str) -> None:
         "polled_at": load.polled_at,
         "rows_sent": load.rows_sent,
         "bytes_sent": load.bytes_sent,
+        "seconds": load.seconds,
         "row_count": load.row_count,
-        "changed": load.changed or load.write_mode == "replace",
+        "changed": load.changed,
+        "columns": Jsonb(load.columns),
+        "digest": load.digest,
         "error": load.error,
         "run_id": run_id,
     }
-    with connection.transaction():
-        connection.execute(_STATEMENTS["failed" if load.error else "landed"], values)
-        connection.execute(_STATEMENTS["log"], values)

@@ -16,6 +16,7 @@ from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("reflection")
 _LONGEST_IDENTIFIER = 63
+_LARGE_BYTES = 64 << 20
 _naming = NamingConvention(max_length=_LONGEST_IDENTIFIER)
 
 
@@ -40,6 +41,8 @@ class Reflection:
 
     tables: Mapping[tuple[str, str], Table]
     problems: Mapping[tuple[str, str], HeartbeatError]
+    bytes: Mapping[tuple[str, str], int]
+    """Size of each table in the source, as its last vacuum or analyze counted it."""
 
     def catalog(self) -> Catalog:
         """All tables; raises the first problem when there is one."""
@@ -60,14 +63,21 @@ class Reflection:
         return self.tables[landed_name]
 
 
-def reflect(connection: Connection[Any], file: SourceFile) -> Reflection:
-    """Read the catalog of the source database, two queries for any number of tables."""
+def reflect(
+    connection: Connection[Any], file: SourceFile, recorded: Catalog | None = None
+) -> Reflection:
+    """Read the catalog of the source database, two queries for any number of tables.
+
+    Whether a table counts as large stays as `recorded` has it, so that its write mode does not
+    change from load to load as it grows.
+    """
     cursor = connection.cursor(row_factory=dict_row)
     schemas = {"schemas": list(file.schemas)}
     columns = _columns_by_table(cursor.execute(_STATEMENTS["columns"], schemas))
     names: dict[tuple[str, str], str] = {}
     tables: dict[tuple[str, str], Table] = {}
     problems = _options_of_missing_tables(file, columns.keys())
+    sizes: dict[tuple[str, str], int] = {}
     for row in cursor.execute(_STATEMENTS["tables"], schemas).fetchall():
         schema_name, name = row["schema_name"], row["name"]
         if f"{schema_name}.{name}" in file.skip_tables:
@@ -77,10 +87,18 @@ def reflect(connection: Connection[Any], file: SourceFile) -> Reflection:
             _refuse_collision(
                 schema_name, name, names.setdefault(landed_name, name), landed_name[1]
             )
-            tables[landed_name] = _table(row, columns[schema_name, name], file)
+            tables[landed_name] = _table(
+                row, columns[schema_name, name], file, _is_large(row, landed_name, recorded)
+            )
         except HeartbeatError as problem:
             problems[landed_name] = problem
-    return Reflection(tables, problems)
+        sizes[landed_name] = row["bytes"]
+    return Reflection(tables, problems, sizes)
+
+
+def _is_large(row: DictRow, landed_name: tuple[str, str], recorded: Catalog | None) -> bool:
+    known = recorded.table(*landed_name) if recorded else None
+    return known.write == "reconcile" if known else row["bytes"] > _LARGE_BYTES
 
 
 def _landed_table(name: str) -> str:
@@ -102,7 +120,7 @@ def _columns_by_table(rows: Iterable[DictRow]) -> Mapping[tuple[str, str], list[
     return columns
 
 
-def _table(row: DictRow, columns: list[Column], file: SourceFile) -> Table:
+def _table(row: DictRow, columns: list[Column], file: SourceFile, is_large: bool) -> Table:
     qualified_name = f"{row['schema_name']}.{row['name']}"
     options = file.tables.get(qualified_name, TableOptions())
     _refuse_missing_columns(qualified_name, columns, file)
@@ -113,7 +131,7 @@ def _table(row: DictRow, columns: list[Column], file: SourceFile) -> Table:
         taken_by = names.setdefault(column.landed_as, column.name)
         _refuse_collision(qualified_name, column.name, taken_by, column.landed_as)
     key = tuple(row["primary_key"])
-    write, reason = _write_mode(qualified_name, key, options)
+    write, reason = _write_mode(qualified_name, key, options, is_large)
     return Table(
         schema_name=row["schema_name"],
         name=row["name"],
@@ -126,21 +144,28 @@ def _table(row: DictRow, columns: list[Column], file: SourceFile) -> Table:
 
 
 def _write_mode(
-    qualified_name: str, key: tuple[str, ...], options: TableOptions
+    qualified_name: str, key: tuple[str, ...], options: TableOptions, is_large: bool
 ) -> tuple[WriteMode, str]:
-    if options.write == "merge" and not key:
+    has_key = key and not set(key) & set(options.drop_columns)
+    if options.write in ("merge", "reconcile") and not has_key:
         raise UnusableOptionError(
-            f"{qualified_name}: `write: merge` needs a primary key, which the table lacks"
+            f"{qualified_name}: `write: {options.write}` needs a primary key, which the table lacks"
         )
-    if set(key) & set(options.drop_columns):
-        return "replace", "its key is among drop_columns"
+    if options.write == "append" and not options.cursor:
+        raise UnusableOptionError(
+            f"{qualified_name}: `write: append` needs a `cursor` that only grows"
+        )
     if options.write:
         return options.write, "the source file says so"
-    if key and options.cursor:
+    if key and not has_key:
+        return "replace", "its key is among drop_columns"
+    if not key:
+        return "replace", "has no key: every load reads and writes all rows"
+    if options.cursor:
         return "merge", f"has a key, and {options.cursor} tells what changed"
-    if key:
-        return "replace", "has a key and no cursor: every load reads all rows"
-    return "replace", "has no key: every load reads all rows"
+    if is_large:
+        return "reconcile", "has a key, no cursor, and is large: every load compares all rows"
+    return "replace", "has a key and no cursor: every load reads all rows"
 
 
 def _refuse_missing_columns(qualified_name: str, columns: list[Column], file: SourceFile) -> None:

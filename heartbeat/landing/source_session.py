@@ -1,10 +1,8 @@
 """One read-only snapshot of a source database."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -12,21 +10,45 @@ from psycopg import Connection, sql
 
 from heartbeat.errors import SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
-from heartbeat.landing.destination import COPY_OPTIONS, SESSION_SETTINGS
+from heartbeat.landing.landed_write import COPY_OPTIONS
 from heartbeat.landing.reflection import Reflection, reflect
+from heartbeat.landing.row_text import SESSION_SETTINGS, source_column, source_hash
 from heartbeat.source import SourceFile, connection_url
+from heartbeat.sql import platform_statements
 
-_STATEMENT_TIMEOUT = "30min"
+_STATEMENTS = platform_statements("reflection")
 _CONNECT_TIMEOUT_SECONDS = 10
+_ROW_BYTES = 64
+"""A low guess, for tables whose rows the source never counted."""
+_LOST_STATES = {"40001", "57P01", "57P02", "57P03"}
+_PATIENCE = {
+    "lock_timeout": "30s",
+    "idle_in_transaction_session_timeout": "15min",
+    # rows come in the order of last time, and one load takes one of the source's processors
+    "synchronize_seqscans": "off",
+    "max_parallel_workers_per_gather": "0",
+}
 
 
-@dataclass(frozen=True)
-class CopiedRows:
-    """What one COPY wrote."""
+class CopyData:
+    """The result of a query as binary COPY data, in chunks, to be read once.
 
-    path: Path
-    rows: int
-    bytes: int
+    A query that fails raises psycopg's error and leaves the snapshot open for others.
+    """
+
+    rows = 0
+    """How many there were, once all is read."""
+
+    def __init__(self, connection: Connection[Any], query: sql.Composable) -> None:
+        self._connection = connection
+        self._query = query
+
+    def __iter__(self) -> Iterator[bytes | bytearray | memoryview]:
+        copy = sql.SQL("copy ({}) to stdout {}").format(self._query, COPY_OPTIONS)
+        with self._connection.transaction(), self._connection.cursor() as cursor:
+            with cursor.copy(copy) as data:
+                yield from data
+            self.rows = cursor.rowcount
 
 
 class SourceSession:
@@ -38,58 +60,54 @@ class SourceSession:
         self.polled_at = datetime.now(UTC)
         """Not later than the snapshot, by this machine's clock."""
 
-    def reflection(self) -> Reflection:
+    def reflection(self, recorded: Catalog | None = None) -> Reflection:
         """What the source has in this snapshot, unusable tables among it."""
-        return reflect(self._connection, self._file)
+        return reflect(self._connection, self._file, recorded)
 
     def catalog(self) -> Catalog:
         """The source's tables in this snapshot; raises what keeps one of them from being landed."""
         return self.reflection().catalog()
 
-    def copy_out(self, table: Table, path: Path, *, after: sql.Composable | None) -> CopiedRows:
-        """Write the rows of a table to a COPY file whose first line names the landed columns.
+    def copy_rows(self, table: Table, condition: sql.Composable | None = None) -> CopyData:
+        """The rows of a table that meet the condition; all of them without one."""
+        return self._copy(table, map(source_column, table.columns), condition)
 
-        `after` is a condition on the rows to read; None reads all of them. A table that cannot be
-        read raises psycopg's error and leaves the snapshot open for the others.
-        """
-        columns = sql.SQL(", ").join(sql.Identifier(column.name) for column in table.columns)
+    def copy_hashes(self, table: Table) -> CopyData:
+        """The key and the hash of every row."""
+        return self._copy(table, [*map(source_column, table.key_columns), source_hash(table)], None)
+
+    def estimated_rows(self, table: Table) -> int:
+        """How many rows the table has, as far as the source knows without counting."""
+        names = {"table": sql.Identifier(table.schema_name, table.name).as_string(self._connection)}
+        with self._connection.transaction():
+            row = self._connection.execute(_STATEMENTS["size"], names).fetchone()
+        assert row is not None
+        size, rows = row
+        return int(rows if rows >= 0 else (size or 0) // _ROW_BYTES)
+
+    def first_row(self, query: sql.Composed) -> tuple[Any, ...] | None:
+        """The first row of a query; None when it has no row."""
+        with self._connection.transaction():
+            return self._connection.execute(query).fetchone()
+
+    def _copy(
+        self, table: Table, values: Iterable[sql.Composable], condition: sql.Composable | None
+    ) -> CopyData:
         query = sql.SQL("select {} from {}").format(
-            columns, sql.Identifier(table.schema_name, table.name)
+            sql.SQL(", ").join(values), sql.Identifier(table.schema_name, table.name)
         )
-        if after is not None:
-            query = sql.SQL("{} where {}").format(query, after)
-        copy = sql.SQL("copy ({}) to stdout {}").format(query, sql.SQL(COPY_OPTIONS))
-        header = "\t".join(column.landed_as for column in table.columns) + "\n"
-        with (
-            path.open("wb") as target,
-            self._connection.transaction(),
-            self._connection.cursor() as cursor,
-        ):
-            target.write(header.encode())
-            with cursor.copy(copy) as rows:
-                for chunk in rows:
-                    target.write(chunk)
-            return CopiedRows(path, cursor.rowcount, target.tell() - len(header))
+        if condition is not None:
+            query = sql.SQL("{} where {}").format(query, condition)
+        return CopyData(self._connection, query)
 
 
 @contextmanager
 def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession]:
     """Open a snapshot of the source; raises SourceUnreachableError without the URL's password."""
     url = connection_url(source_name, file)
-    options = " ".join(
-        f"-c {name}={value.replace(' ', chr(92) + ' ')}"
-        for name, value in {
-            **SESSION_SETTINGS,
-            "default_transaction_read_only": "on",
-            "statement_timeout": _STATEMENT_TIMEOUT,
-        }.items()
-    )
     try:
         connection = psycopg.connect(
-            url,
-            application_name="heartbeat",
-            connect_timeout=_CONNECT_TIMEOUT_SECONDS,
-            options=options,
+            url, application_name="heartbeat", connect_timeout=_CONNECT_TIMEOUT_SECONDS
         )
     except psycopg.OperationalError as error:
         raise SourceUnreachableError(
@@ -99,7 +117,31 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection, connection.transaction():
+        settings = {
+            **SESSION_SETTINGS,
+            **_PATIENCE,
+            "statement_timeout": file.statement_timeout_ms,
+        }
+        for name, value in settings.items():
+            connection.execute("select set_config(%s, %s, true)", [name, value])
         yield SourceSession(connection, file)
+
+
+def is_lost(error: psycopg.Error) -> bool:
+    """Whether the snapshot is gone through no fault of a table: another one may do.
+
+    So it is when the server went away, and when a standby cancels a read that stands in the way of
+    what it replays.
+    """
+    state = error.sqlstate
+    return isinstance(error, psycopg.OperationalError) and (
+        state is None or state[:2] == "08" or state in _LOST_STATES
+    )
+
+
+def is_conflict(error: psycopg.Error) -> bool:
+    """Whether a standby cancelled the read because it stood in the way of what it replays."""
+    return error.sqlstate == "40001"
 
 
 def _without_secrets(error: Exception, url: str) -> str:

@@ -12,7 +12,13 @@ select
             where i.indrelid = c.oid and i.indisprimary
         ),
         array[]::text[]
-    ) as primary_key
+    ) as primary_key,
+    -- what the last vacuum or analyze counted: reading it takes no lock, asking for the size does
+    (
+        select sum(greatest(part.relpages, 0))::bigint * current_setting('block_size')::bigint
+        from pg_catalog.pg_class part
+        where part.oid = c.oid or part.oid in (select relid from pg_catalog.pg_partition_tree(c.oid))
+    ) as bytes
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where n.nspname = any (%(schemas)s)
@@ -20,9 +26,19 @@ where n.nspname = any (%(schemas)s)
   and not c.relispartition
 order by n.nspname, c.relname
 
+-- name: size
+-- Bytes and the number of rows as last counted, -1 when they never were.
+select
+    sum(pg_catalog.pg_table_size(part.oid))::bigint as bytes,
+    case when bool_or(part.reltuples < 0) then -1 else sum(part.reltuples)::bigint end as rows
+from pg_catalog.pg_class part
+where part.oid = %(table)s::regclass and part.relkind = 'r'
+   or part.oid in (select relid from pg_catalog.pg_partition_tree(%(table)s::regclass) where isleaf)
+
 -- name: columns
 -- A domain lands as the type below it, an enum as text, any other type that is not built in as text,
--- and so does a name of an object of the source (regclass and its kin), which marts does not have.
+-- and so does a name of an object of the source (regclass and its kin), which marts does not have,
+-- xml, which many servers are built without, and what has no binary form.
 with recursive base (type_id, base_id, base_modifier, depth) as (
     select t.oid, t.oid, -1, 0 from pg_catalog.pg_type t
     union all
@@ -57,6 +73,7 @@ select
     case
         when plain.typnamespace <> 'pg_catalog'::regnamespace then 'text'
         when plain.typname like 'reg%%' then 'text'
+        when plain.typname = 'xml' or plain.typsend = 0 then 'text'
         else pg_catalog.format_type(plain.oid, greatest(l.base_modifier, a.atttypmod))
     end || case when l.is_array then '[]' else '' end as landed_type,
     not a.attnotnull as nullable

@@ -1,6 +1,12 @@
 -- name: landed
-insert into heartbeat.table_load (schema_name, table_name, polled_at, changed_at, row_count, write_mode, error, run_id)
-values (%(schema_name)s, %(table_name)s, %(polled_at)s, %(polled_at)s, %(row_count)s, %(write_mode)s, null, %(run_id)s)
+insert into heartbeat.table_load (
+    schema_name, table_name, polled_at, changed_at, row_count, write_mode, error, run_id,
+    rows_sent, bytes_sent, seconds, columns, digest
+)
+values (
+    %(schema_name)s, %(table_name)s, %(polled_at)s, %(polled_at)s, %(row_count)s, %(write_mode)s, null, %(run_id)s,
+    %(rows_sent)s, %(bytes_sent)s, %(seconds)s, %(columns)s, %(digest)s
+)
 on conflict (schema_name, table_name) do update set
     polled_at = excluded.polled_at,
     changed_at = case
@@ -10,7 +16,14 @@ on conflict (schema_name, table_name) do update set
     row_count = excluded.row_count,
     write_mode = excluded.write_mode,
     error = null,
-    run_id = excluded.run_id
+    run_id = excluded.run_id,
+    rows_sent = excluded.rows_sent,
+    bytes_sent = excluded.bytes_sent,
+    seconds = excluded.seconds,
+    columns = excluded.columns,
+    digest = excluded.digest,
+    resume_after = null,
+    resume_since = null
 
 -- name: failed
 insert into heartbeat.table_load (schema_name, table_name, write_mode, error, run_id)
@@ -19,10 +32,21 @@ on conflict (schema_name, table_name) do update set
     error = excluded.error,
     run_id = excluded.run_id
 
+-- name: range
+insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, columns, resume_after, resume_since)
+values (%(schema_name)s, %(table_name)s, %(write_mode)s, %(run_id)s, %(columns)s, %(after)s, %(since)s)
+on conflict (schema_name, table_name) do update set
+    run_id = excluded.run_id,
+    columns = excluded.columns,
+    resume_after = excluded.resume_after,
+    resume_since = excluded.resume_since
+
 -- name: log
-insert into heartbeat.table_load_log
-    (schema_name, table_name, started_at, finished_at, polled_at, rows_sent, bytes_sent, write_mode, error, run_id)
+insert into heartbeat.table_load_log (
+    schema_name, table_name, started_at, finished_at, polled_at,
+    rows_sent, bytes_sent, seconds, write_mode, error, run_id
+)
 values (
     %(schema_name)s, %(table_name)s, %(started_at)s, now(), %(polled_at)s,
-    %(rows_sent)s, %(bytes_sent)s, %(write_mode)s, %(error)s, %(run_id)s
+    %(rows_sent)s, %(bytes_sent)s, %(seconds)s, %(write_mode)s, %(error)s, %(run_id)s
 )

@@ -7,7 +7,9 @@ import psycopg
 import pytest
 
 from heartbeat.landing.catalog import write_catalog
-from heartbeat.landing.schema_landing import SchemaLanding
+from heartbeat.landing.landing_run import LandingRun
+from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.selection import select_tables
 from heartbeat.landing.source_session import source_session
 from heartbeat.settings import Settings
 from heartbeat.source import load_sources, parse_source_file
@@ -125,6 +127,14 @@ COLUMNS: dict[str, tuple[str, str, list[str]]] = {
 }
 
 
+class Silent:
+    def landed(self, load: TableLoad) -> None:
+        """Nobody watches."""
+
+    def noted(self, message: str) -> None:
+        raise AssertionError(message)
+
+
 @pytest.fixture
 def landed(
     settings: Settings,
@@ -147,10 +157,10 @@ def landed(
         with source_session("types", parse_source_file(path)) as session:
             write_catalog(path.with_name("types.catalog.json"), session.catalog())
         (loaded,) = load_sources(path.parent).sources
-        names = [table.landed_as for table in loaded.catalog.tables]
-        landing = SchemaLanding(loaded, "core", settings, "run-1")
+        (part,) = select_tables([loaded], source=None, schema=None, tables=None)
         for _ in range(2):
-            errors = {load.landed_table: load.error for load in landing.land(names, lambda _: None)}
+            with LandingRun(settings, "run-1", [part], Silent()) as run:
+                errors = {load.landed_table: load.error for load in run.land(part)}
             assert {name: error for name, error in errors.items() if error} == {}
         yield source, marts
 

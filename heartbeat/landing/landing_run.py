@@ -1,0 +1,122 @@
+"""One run that lands tables of any number of sources."""
+
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psycopg
+from psycopg import Connection
+
+from heartbeat.errors import HeartbeatError
+from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.selection import SelectedTables
+from heartbeat.landing.source_landing import Observer, SourceLanding
+from heartbeat.settings import Settings
+from heartbeat.source import Source
+
+_LOCK_TIMEOUT = "1min"
+
+
+class LandingInProgressError(HeartbeatError):
+    """Another process lands the same source now."""
+
+
+class LandingRun:
+    """Lands chosen tables, all tables of one source from one snapshot.
+
+    The first schema of a source that lands reads the whole source; the source is let go when its
+    last schema has landed, and everything when the run is closed. With `reconcile` the rows of
+    every table are compared with the source, whatever earlier loads say of them.
+    """
+
+    def __init__(
+        self,
+        settings: Settings,
+        run_id: str,
+        chosen: Sequence[SelectedTables],
+        observer: Observer,
+        *,
+        reconcile: bool = False,
+    ) -> None:
+        self._settings = settings
+        self._run_id = run_id
+        self._waiting = list(chosen)
+        self._observer = observer
+        self._reconcile = reconcile
+        self._open: dict[str, tuple[SourceLanding, ExitStack]] = {}
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        for _, resources in self._open.values():
+            resources.close()
+        self._open.clear()
+
+    def land(self, part: SelectedTables) -> tuple[TableLoad, ...]:
+        """Land one of the chosen schemas: one outcome a table, failures among them.
+
+        Raises LandingInProgressError when another process lands the source now.
+        """
+        landing = self._source_landing(part.source)
+        try:
+            return landing.land(part)
+        finally:
+            self._waiting.remove(part)
+            if all(other.source.name != part.source.name for other in self._waiting):
+                _, resources = self._open.pop(part.source.name)
+                resources.close()
+
+    def _source_landing(self, source: Source) -> SourceLanding:
+        if source.name not in self._open:
+            with ExitStack() as resources:
+                connection = resources.enter_context(_exclusive(self._settings, source))
+                landing = SourceLanding(
+                    source,
+                    [part for part in self._waiting if part.source.name == source.name],
+                    self._settings,
+                    self._run_id,
+                    self._reconcile,
+                    self._observer,
+                    connection,
+                    resources.enter_context(_work_folder(self._settings, source)),
+                )
+                self._open[source.name] = landing, resources.pop_all()
+        return self._open[source.name][0]
+
+
+@contextmanager
+def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
+    """A connection to marts that holds the right to land the source while it is open."""
+    with psycopg.connect(
+        settings.database_url, autocommit=True, application_name="heartbeat"
+    ) as connection:
+        connection.execute("select set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
+        lock = connection.execute(
+            "select pg_try_advisory_lock(hashtextextended(%s, 0))", [f"land {source.name}"]
+        ).fetchone()
+        if lock != (True,):
+            raise LandingInProgressError(
+                f"source {source.name} is being landed by another process; try again later"
+            )
+        yield connection
+
+
+@contextmanager
+def _work_folder(settings: Settings, source: Source) -> Iterator[Path]:
+    """The folder of the COPY files; what a killed run left in it goes first."""
+    folder = settings.dlt_home / f"{source.name}.copy"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    try:
+        yield folder
+    finally:
+        shutil.rmtree(folder)

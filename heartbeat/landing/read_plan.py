@@ -1,0 +1,92 @@
+"""Which rows of a source table a load reads, and how it writes them."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from psycopg import Connection, sql
+
+from heartbeat.landing.catalog import Column, Table
+from heartbeat.landing.copy_file import CursorRange, WriteOrder
+from heartbeat.landing.landed_table import LandedTable
+from heartbeat.source import TableOptions
+
+
+@dataclass(frozen=True)
+class ReadPlan:
+    """One load of one table."""
+
+    order: WriteOrder
+    past: CursorRange | None = None
+    """In the source; None reads all rows."""
+    compares: bool = False
+    """Whether only rows that differ by key and hash are read."""
+    repairs: bool = False
+    """Whether rows are written although the last load wrote the same."""
+
+
+def plan_read(
+    table: Table,
+    options: TableOptions,
+    landed: LandedTable,
+    connection: Connection[Any],
+    *,
+    reconcile: bool,
+) -> ReadPlan:
+    """The load that makes the landed rows equal to the source's.
+
+    Where it is not certain that every landed row has the value of every column, as at the first
+    load, with a new column, or with another type or key, all rows are read and replace the others.
+    With `reconcile` nothing that the landing remembers is trusted.
+    """
+    columns = tuple((column.landed_as, column.landed_type) for column in table.columns)
+    everything = ReadPlan(
+        WriteOrder("replace", columns, table.landed_key, reshaping=landed.reshaping(table)),
+        repairs=reconcile,
+    )
+    is_resumed = bool(landed.columns) and landed.last.resume_after is not None
+    if not (landed.is_complete or is_resumed) or table.write == "replace":
+        return everything
+    if not (landed.has_values_of(table) and landed.has_key_of(table)):
+        return everything
+    if table.write == "reconcile" or (table.write == "merge" and reconcile):
+        return ReadPlan(WriteOrder("merge", columns, table.landed_key), compares=True)
+    assert options.cursor is not None
+    cursor = table.column(options.cursor)
+    if is_resumed:
+        after = landed.last.resume_since
+    else:
+        after = _watermark(connection, landed, cursor, options)
+    if after is None:
+        return everything
+    past = CursorRange(cursor.name, cursor.landed_type, after, None)
+    if table.write == "merge":
+        return ReadPlan(WriteOrder("merge", columns, table.landed_key), past)
+    replaced = CursorRange(cursor.landed_as, cursor.landed_type, after, None)
+    return ReadPlan(WriteOrder("range", columns, replaced=replaced), past)
+
+
+def less_lag(value: sql.Composable, cursor: Column, options: TableOptions) -> sql.Composable:
+    """The cursor value from which a load reads, given the greatest one that is known."""
+    if not cursor.is_temporal:
+        return value
+    return sql.SQL("({} - interval {})::{}").format(
+        value, sql.Literal(options.lag), sql.SQL(cursor.landed_type)
+    )
+
+
+def _watermark(
+    connection: Connection[Any], landed: LandedTable, cursor: Column, options: TableOptions
+) -> str | None:
+    """The cursor from which to read; None when no landed row has one that has come to pass.
+
+    A cursor in the future, infinity among them, must not hide the rows that change until then.
+    """
+    name = sql.Identifier(cursor.landed_as)
+    greatest = sql.SQL("max({})").format(name)
+    query = sql.SQL("select {}::text from {} where {}").format(
+        less_lag(greatest, cursor, options),
+        landed.identifier,
+        sql.SQL("{} <= now()").format(name) if cursor.is_temporal else sql.SQL("true"),
+    )
+    row = connection.execute(query).fetchone()
+    return row[0] if row else None

@@ -1,0 +1,47 @@
+"""A row as text that reads the same in the source and in marts, for hashes and checksums."""
+
+from collections.abc import Iterable
+
+from psycopg import sql
+
+from heartbeat.landing.catalog import Column, Table
+
+SESSION_SETTINGS = {
+    "DateStyle": "ISO, YMD",
+    "IntervalStyle": "postgres",
+    "TimeZone": "UTC",
+    "extra_float_digits": "1",
+    "bytea_output": "hex",
+    "client_encoding": "UTF8",
+    "lc_monetary": "C",
+}
+"""What both sides must agree on for a value to have one text."""
+
+
+def set_session() -> sql.Composed:
+    """The statement that makes SESSION_SETTINGS hold until the transaction ends."""
+    calls = (
+        sql.SQL("set_config({}, {}, true)").format(name, value)
+        for name, value in SESSION_SETTINGS.items()
+    )
+    return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
+
+
+def source_column(column: Column) -> sql.Composable:
+    """The value that lands, where the source has the row."""
+    name = sql.Identifier(column.name)
+    return sql.SQL("{}::{}").format(name, sql.SQL(column.landed_type)) if column.is_cast else name
+
+
+def source_hash(table: Table) -> sql.Composable:
+    """The hash of a row in the source."""
+    return _hash(source_column(column) for column in table.columns)
+
+
+def landed_hash(table: Table) -> sql.Composable:
+    """The same hash of the landed row."""
+    return _hash(sql.Identifier(column.landed_as) for column in table.columns)
+
+
+def _hash(values: Iterable[sql.Composable]) -> sql.Composable:
+    return sql.SQL("md5(row({})::text)::uuid").format(sql.SQL(", ").join(values))

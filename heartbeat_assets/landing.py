@@ -1,0 +1,80 @@
+"""One landing for all ingest steps of a run, so that a source is read in one snapshot."""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
+
+from dagster import AssetExecutionContext, ResourceDefinition, resource
+
+from heartbeat.landing.landing_run import LandingRun
+from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.selection import SelectedTables
+from heartbeat.settings import Settings
+from heartbeat.source import Source
+
+RECONCILE_TAG = "heartbeat/reconcile"
+"""Tag of a run whose landing compares every row with the source."""
+
+
+class RunLanding:
+    """The landing of one Dagster run; the first step that ingests opens it."""
+
+    def __init__(self, sources: Sequence[Source], settings: Settings, resources: ExitStack) -> None:
+        self._sources = sources
+        self._settings = settings
+        self._resources = resources
+        self._landing: LandingRun | None = None
+        self._parts: dict[str, SelectedTables] = {}
+
+    def land(self, context: AssetExecutionContext, landed_schema: str) -> tuple[TableLoad, ...]:
+        """Land the tables of one schema that the run materialises.
+
+        Raises LandingInProgressError when another process lands the source now.
+        """
+        if self._landing is None:
+            self._parts = self._selected(context)
+            self._landing = self._resources.enter_context(
+                LandingRun(
+                    self._settings,
+                    context.run.run_id,
+                    list(self._parts.values()),
+                    _Log(context),
+                    reconcile=RECONCILE_TAG in context.run.tags,
+                )
+            )
+        return self._landing.land(self._parts[landed_schema])
+
+    def _selected(self, context: AssetExecutionContext) -> dict[str, SelectedTables]:
+        """The tables that this run plans to land, those of later steps among them."""
+        planned: defaultdict[str, list[str]] = defaultdict(list)
+        for key in sorted(context.job_def.asset_layer.executable_asset_keys):
+            planned[key.path[0]].append(key.path[-1])
+        return {
+            landed_schema: SelectedTables(source, schema_name, tuple(planned[landed_schema]))
+            for source in self._sources
+            for schema_name in source.file.schemas
+            if (landed_schema := source.landed_schema(schema_name)) in planned
+        }
+
+
+class _Log:
+    def __init__(self, context: AssetExecutionContext) -> None:
+        self._context = context
+
+    def landed(self, load: TableLoad) -> None:
+        if load.error is not None:
+            self._context.log.error(f"{load.qualified_name}: {load.error}")
+
+    def noted(self, message: str) -> None:
+        self._context.log.warning(message)
+
+
+def landing_resource(sources: Sequence[Source], settings: Settings) -> ResourceDefinition:
+    """The landing that the ingest steps of one run share; it ends with the run."""
+
+    @resource
+    def run_landing() -> Iterator[RunLanding]:
+        with ExitStack() as resources:
+            yield RunLanding(sources, settings, resources)
+
+    return run_landing
