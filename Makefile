@@ -23,12 +23,13 @@ lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
-bench: $(VENV)/installed-dev ## Side-by-side measurements
+bench: $(VENV)/installed-bench ## Side-by-side measurements
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
+	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
 
 clean: ## Remove the environment; .heartbeat, the demo's state, stays
 	rm -rf $(VENV)
@@ -46,4 +47,9 @@ $(VENV)/installed: $(VENV)/bin/python requirements.lock pyproject.toml
 $(VENV)/installed-dev: $(VENV)/installed requirements-dev.lock
 	@echo "Installing the locked development packages"
 	$(INSTALL) --require-hashes --requirement requirements-dev.lock
+	@touch $@
+
+$(VENV)/installed-bench: $(VENV)/installed-dev requirements-bench.lock
+	@echo "Installing the locked packages that are measured against"
+	$(INSTALL) --require-hashes --requirement requirements-bench.lock
 	@touch $@

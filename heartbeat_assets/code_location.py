@@ -12,7 +12,8 @@ from heartbeat_assets.ingest import ingest_assets
 from heartbeat_assets.landing import landing_resource
 from heartbeat_assets.metrics import metric_assets
 from heartbeat_assets.registry import registry_asset
-from heartbeat_assets.schedules import AUDIT_JOB, REFRESH_JOB, schedules
+from heartbeat_assets.schedules import AUDIT, CHECK_SOURCES, RECONCILE, REFRESH
+from heartbeat_assets.sources import sources_asset
 
 _logger = logging.getLogger(__name__)
 
@@ -26,15 +27,22 @@ def code_location(settings: Settings) -> Definitions:
     for problem in project.problems:
         _logger.error("%s", problem)
     cuts = audit_cut_assets(project, settings)
+    checks = sources_asset(project)
+    jobs = [
+        REFRESH,
+        *([RECONCILE, CHECK_SOURCES] if checks else []),
+        *([AUDIT] if cuts else []),
+    ]
     return Definitions(
         assets=[
             registry_asset(project, settings),
+            *checks,
             *ingest_assets(project, settings),
             *metric_assets(project, settings),
             *cuts,
         ],
-        jobs=[REFRESH_JOB, *([AUDIT_JOB] if cuts else [])],
-        schedules=schedules(settings.timezone, cuts),
+        jobs=[each.job for each in jobs],
+        schedules=[each.schedule(settings.timezone) for each in jobs],
         resources={"landing": landing_resource(project.sources.sources, settings)},
         executor=EXECUTOR,
     )

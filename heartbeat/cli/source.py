@@ -2,17 +2,22 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
 from rich.table import Table as RichTable
 
+from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import HeartbeatError
 from heartbeat.landing.catalog import Catalog, write_catalog
 from heartbeat.settings import Settings
-from heartbeat.source import parse_source_file
+from heartbeat.source import Source, parse_source_file
+
+if TYPE_CHECKING:
+    from heartbeat.landing.reflection import Reflection
 
 app = typer.Typer(no_args_is_help=True, help="The systems that are landed.")
 
@@ -43,27 +48,73 @@ def list_sources(
 def discover(name: Annotated[str, typer.Argument(help="Stem of the file in sources/.")]) -> None:
     """Read a source's tables, columns and keys into its catalog file."""
     path = _source_path(name)
-    catalog = _reflected(name, path)
-    write_catalog(path.with_name(f"{name}.catalog.json"), catalog)
-    rows = [(table.qualified_name, table.write, table.reason) for table in catalog.tables]
-    Console().print(_as_table(("table", "write", "why"), rows))
+    reflection = _reflected(name, path)
+    write_catalog(path.with_name(f"{name}.catalog.json"), reflection.catalog())
+    rows = [
+        (table.qualified_name, _megabytes(reflection.bytes[landed_name]), table.write, table.reason)
+        for landed_name, table in reflection.tables.items()
+    ]
+    Console().print(_as_table(("table", "MB", "write", "why"), rows))
 
 
 @app.command()
-def check(name: Annotated[str, typer.Argument(help="Stem of the file in sources/.")]) -> None:
+def cost(
+    as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
+) -> None:
+    """List the tables that every load reads as a whole, the costly ones first."""
+    from heartbeat.landing.load_cost import read_costs
+
+    with opened_marts() as settings:
+        costs = read_costs(settings)
+    if as_json:
+        typer.echo(json.dumps([asdict(each) for each in costs], indent=1))
+        return
+    rows = [
+        (each.table, each.write, f"{each.rows:,}", _megabytes(each.bytes), f"{each.seconds:.1f}")
+        for each in costs
+    ]
+    Console().print(_as_table(("table", "write", "rows", "MB a load", "seconds"), rows))
+    total = sum(each.bytes for each in costs)
+    typer.echo(f"{len(costs)} tables, {_megabytes(total)} MB read by every load of all of them")
+
+
+@app.command()
+def check(
+    name: Annotated[str, typer.Argument(help="Stem of the file in sources/.")],
+    parity: Annotated[
+        bool, typer.Option("--parity", help="Compare the landed rows with the source too.")
+    ] = False,
+) -> None:
     """Test the connection and compare the source with its catalog file."""
     from heartbeat.landing.catalog import read_catalog
     from heartbeat.landing.drift import drift
 
     path = _source_path(name)
-    differences = drift(
-        read_catalog(path.with_name(f"{name}.catalog.json")), _reflected(name, path)
-    )
+    recorded = read_catalog(path.with_name(f"{name}.catalog.json"))
+    differences = drift(recorded, _reflected(name, path))
     for difference in differences:
         typer.echo(difference)
+    unequal = _print_parity(name, path, recorded) if parity else 0
     if differences:
         raise HeartbeatError(f"{name} has drifted; run `heartbeat source discover {name}`")
+    if unequal:
+        raise HeartbeatError(
+            f"{unequal} tables of {name} differ from the source; land them again, "
+            "and compare every row with `heartbeat ingest --reconcile`"
+        )
     typer.echo(f"{name} is as its catalog says.")
+
+
+def _print_parity(name: str, path: Path, catalog: Catalog) -> int:
+    from heartbeat.landing.parity import check_parity
+
+    source = Source(name, path, parse_source_file(path), catalog)
+    unequal = 0
+    with opened_marts() as settings:
+        for table in check_parity(source, settings):
+            typer.echo(f"{table.name}: {table.difference or 'equal'}")
+            unequal += table.difference is not None
+    return unequal
 
 
 def _source_path(name: str) -> Path:
@@ -74,11 +125,15 @@ def _source_path(name: str) -> Path:
     return path
 
 
-def _reflected(name: str, path: Path) -> Catalog:
+def _reflected(name: str, path: Path) -> "Reflection":
     from heartbeat.landing.source_session import source_session
 
     with source_session(name, parse_source_file(path)) as session:
-        return session.catalog()
+        return session.reflection()
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1_000_000:,.1f}"
 
 
 def _as_table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> RichTable:

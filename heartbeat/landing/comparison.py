@@ -1,6 +1,6 @@
 """Source and marts compared by key and hash of every row, without moving the rows."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -40,6 +40,15 @@ class Comparison:
     def surplus_keys(self) -> CopyData:
         """The keys of the landed rows that the source lacks."""
         return CopyData(self.connection, _surplus(self.landed, self.table, _keys(self.table)))
+
+    def sample(self, size: int) -> list[str]:
+        """Keys of some rows that differ, as text."""
+        names = [sql.Identifier(name) for name in self.table.landed_key]
+        keys = sql.SQL("concat_ws(', ', {})")
+        missing = _missing(self.landed, self.table, keys.format(_qualified("found", names)))
+        surplus = _surplus(self.landed, self.table, keys.format(_qualified("landed", names)))
+        query = sql.SQL("({}) union all ({}) limit {}").format(missing, surplus, sql.Literal(size))
+        return [key for (key,) in self.connection.execute(query)]
 
     def missing_rows(self) -> sql.Composable | None:
         """A condition in the source for the rows to read; None when they are too many to name."""
@@ -123,3 +132,7 @@ def _surplus(landed: LandedTable, table: Table, values: sql.Composable) -> sql.C
 
 def _keys(table: Table) -> sql.Composable:
     return sql.SQL(", ").join(map(sql.Identifier, table.landed_key))
+
+
+def _qualified(alias: str, names: Sequence[sql.Identifier]) -> sql.Composable:
+    return sql.SQL(", ").join(sql.SQL("{}.{}").format(sql.Identifier(alias), n) for n in names)

@@ -1,13 +1,19 @@
 """What a source has become since its catalog was written."""
 
 from heartbeat.landing.catalog import Catalog, Table
+from heartbeat.landing.reflection import Reflection
 
 
-def drift(recorded: Catalog, found: Catalog) -> tuple[str, ...]:
-    """One sentence for each table or column that is new, gone or changed."""
-    old = {table.qualified_name: table for table in recorded.tables}
-    new = {table.qualified_name: table for table in found.tables}
+def drift(recorded: Catalog, found: Reflection) -> tuple[str, ...]:
+    """One sentence for each table or column that is new, gone, changed or cannot land."""
+    old = {
+        table.qualified_name: table
+        for table in recorded.tables
+        if (table.schema_name, table.landed_as) not in found.problems
+    }
+    new = {table.qualified_name: table for table in found.tables.values()}
     return (
+        *(str(problem) for problem in found.problems.values()),
         *(f"{name}: new table" for name in sorted(new.keys() - old.keys())),
         *(f"{name}: the table is gone" for name in sorted(old.keys() - new.keys())),
         *(

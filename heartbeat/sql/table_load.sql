@@ -50,3 +50,15 @@ values (
     %(schema_name)s, %(table_name)s, %(started_at)s, now(), %(polled_at)s,
     %(rows_sent)s, %(bytes_sent)s, %(seconds)s, %(write_mode)s, %(error)s, %(run_id)s
 )
+
+-- name: costs
+-- Of tables that every load reads as a whole.
+select
+    schema_name || '.' || table_name as "table",
+    write_mode as write,
+    coalesce(rows_sent, 0) as rows,
+    coalesce(bytes_sent, 0) as bytes,
+    coalesce(seconds, 0) as seconds
+from heartbeat.table_load
+where write_mode in ('replace', 'reconcile') and polled_at is not null
+order by seconds desc, bytes desc, schema_name, table_name

@@ -192,6 +192,8 @@ def test_the_schedules_run_without_being_switched_on(up: Up) -> None:
     )["schedulesOrError"]["results"]
     assert {(each["name"], each["scheduleState"]["status"]) for each in states} == {
         ("hourly_refresh", "RUNNING"),
+        ("daily_reconcile", "RUNNING"),
+        ("daily_source_check", "RUNNING"),
         ("daily_audit", "RUNNING"),
     }
 

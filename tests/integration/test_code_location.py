@@ -5,6 +5,7 @@ import socket
 import subprocess
 import sys
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,10 @@ from dagster import (
     DefaultScheduleStatus,
     Definitions,
     ExecuteInProcessResult,
+    JobDefinition,
+    JobExecutionResult,
+    build_reconstructable_job,
+    execute_job,
 )
 
 from heartbeat.landing.catalog import Catalog, Column, Table, write_catalog
@@ -116,6 +121,7 @@ SUM = AssetKey(["metric", "fees"])
 BOTH = AssetKey(["metric", "both"])
 CUT_KEY = AssetKey(["audit_cut", "payments"])
 REGISTRY = AssetKey(["heartbeat", "registry"])
+SOURCES = AssetKey(["heartbeat", "sources"])
 
 
 @pytest.fixture
@@ -166,6 +172,7 @@ def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(
     dependencies = {key: graph.get(key).parent_keys for key in graph.get_all_asset_keys()}
     assert dependencies == {
         REGISTRY: set(),
+        SOURCES: set(),
         PAYMENT: set(),
         FEE: set(),
         COUNT: {PAYMENT},
@@ -176,6 +183,7 @@ def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(
     groups = {key: graph.get(key).group_name for key in dependencies}
     assert groups == {
         REGISTRY: "heartbeat",
+        SOURCES: "source_checks",
         **dict.fromkeys((PAYMENT, FEE), "bank_core"),
         **dict.fromkeys((COUNT, SUM, BOTH), "metrics"),
         CUT_KEY: "audit_cuts",
@@ -200,20 +208,24 @@ def test_the_schedules_run_in_the_business_time_zone(
     } == {
         ("hourly_refresh", "refresh", "17 * * * *", "Europe/Vilnius"),
         ("daily_audit", "audit", "45 4 * * *", "Europe/Vilnius"),
+        ("daily_reconcile", "reconcile", "47 3 * * *", "Europe/Vilnius"),
+        ("daily_source_check", "check_sources", "7 4 * * *", "Europe/Vilnius"),
     }
     assert {each.default_status for each in schedules} == {DefaultScheduleStatus.RUNNING}
 
 
-def test_the_refresh_covers_all_tables_and_metrics_and_the_audit_all_cuts(
+def test_refresh_and_reconcile_cover_all_tables_and_metrics_and_the_audit_all_cuts(
     tiny: TinyProject,
 ) -> None:
     definitions = tiny.definitions()
     selections = {
         name: set(definitions.resolve_job_def(name).asset_layer.executable_asset_keys)
-        for name in ("refresh", "audit")
+        for name in ("refresh", "reconcile", "check_sources", "audit")
     }
     assert selections == {
         "refresh": {REGISTRY, PAYMENT, FEE, COUNT, SUM, BOTH},
+        "reconcile": {REGISTRY, PAYMENT, FEE, COUNT, SUM, BOTH},
+        "check_sources": {SOURCES},
         "audit": {CUT_KEY},
     }
     assert definitions.resolve_job_def("refresh").executor_def.name == "in_process"
@@ -284,7 +296,7 @@ def test_a_cut_that_fails_makes_the_run_fail_by_name(tiny: TinyProject) -> None:
     ("broken", "missing", "place"),
     [
         ("metrics/fees.sql", {SUM}, "fees.sql:1:"),
-        ("sources/bank.yaml", {PAYMENT, FEE}, "bank.yaml:1:"),
+        ("sources/bank.yaml", {PAYMENT, FEE, SOURCES}, "bank.yaml:1:"),
         ("audit_cuts/payments.py", {CUT_KEY}, "payments.py:1:"),
     ],
     ids=["metric", "source", "cut"],
@@ -379,7 +391,7 @@ def test_the_code_location_of_200_tables_loads_without_a_connection(tmp_path: Pa
             text=True,
             check=True,
         )
-        assert loaded.stdout.split() == ["201"]
+        assert loaded.stdout.split() == ["202"]
         with pytest.raises(BlockingIOError):
             listener.accept()
 
@@ -413,3 +425,124 @@ def test_a_project_with_a_broken_file_is_not_valid(tmp_path: Path) -> None:
     assert validated.returncode == 1
     assert len(validated.stderr.splitlines()) == 1
     assert "fees.sql:1:" in validated.stderr
+
+
+def project_job(name: str, database_url: str) -> JobDefinition:
+    assert Settings.load().database_url == database_url
+    return code_location(Settings.load()).resolve_job_def(name)
+
+
+def run_job(name: str, tiny: TinyProject, instance: DagsterInstance) -> JobExecutionResult:
+    """A run as Dagster does it, with the job's own executor."""
+    # Dagster keeps a job that it has made, so the settings are part of what asks for it
+    arguments = {"name": name, "database_url": tiny.settings.database_url}
+    job = build_reconstructable_job(
+        __name__, project_job.__name__, reconstructable_kwargs=arguments
+    )
+    return execute_job(job, instance=instance)
+
+
+def as_of_sources(marts: psycopg.Connection[Any]) -> dict[str, tuple[Any, Any]]:
+    query = "select metric_id, v, source_as_of from heartbeat.metric_history"
+    return {metric_id: (v, as_of) for metric_id, v, as_of in marts.execute(query)}
+
+
+def test_a_table_that_fails_is_named_by_its_red_step_and_every_metric_is_computed(
+    tiny: TinyProject, marts: psycopg.Connection[Any]
+) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        with run_job("refresh", tiny, instance) as result:
+            assert result.success
+        polled = as_of_sources(marts)
+        tiny.source.execute("insert into core.payment values (3, now()); drop table core.fee")
+
+        with run_job("refresh", tiny, instance) as result:
+            assert not result.success
+            events = result.all_events
+
+    failed = [event.step_key for event in events if event.is_step_failure]
+    succeeded = [event.step_key for event in events if event.is_step_success]
+    assert failed == ["land_bank_core"]
+    assert "compute_metrics" in succeeded
+    assert {e.asset_key for e in events if e.is_step_materialization} == {
+        REGISTRY,
+        PAYMENT,
+        COUNT,
+        SUM,
+        BOTH,
+    }
+    after = as_of_sources(marts)
+    assert {name: value for name, (value, _) in after.items()} == {
+        "payments": 3,
+        "fees": Decimal("2.75"),
+        "both": 2,
+    }
+    assert after["payments"][1] > polled["payments"][1]
+    assert after["fees"][1] == polled["fees"][1]
+    assert after["both"][1] == polled["fees"][1]
+
+
+def test_the_daily_reconcile_finds_a_delete_that_no_cursor_tells(
+    tiny: TinyProject, marts: psycopg.Connection[Any]
+) -> None:
+    with DagsterInstance.ephemeral() as instance:
+        with run_job("refresh", tiny, instance) as result:
+            assert result.success
+        tiny.source.execute("delete from core.payment where id = 1")
+        for job, rows in (("refresh", 2), ("reconcile", 1)):
+            with run_job(job, tiny, instance) as result:
+                assert result.success
+            assert marts.execute("select count(*) from bank_core.payment").fetchone() == (rows,)
+            assert as_of_sources(marts)["payments"][0] == rows
+
+
+def test_all_schemas_of_a_source_that_a_run_reads_come_from_one_snapshot(
+    tiny: TinyProject, marts: psycopg.Connection[Any]
+) -> None:
+    tiny.source.execute(
+        "create schema dict; create table dict.rate (id int primary key, eur numeric);"
+        "insert into dict.rate values (1, 1)"
+    )
+    path = tiny.folder / "sources" / "bank.yaml"
+    path.write_text(SOURCE.replace("[core]", "[core, dict]"), encoding="utf-8")
+    with source_session("bank", parse_source_file(path)) as session:
+        write_catalog(path.with_name("bank.catalog.json"), session.catalog())
+    with DagsterInstance.ephemeral() as instance, run_job("refresh", tiny, instance) as result:
+        assert result.success
+    polls = marts.execute(
+        "select schema_name, max(polled_at), min(polled_at) from heartbeat.table_load group by 1"
+    ).fetchall()
+    assert {schema for schema, _, _ in polls} == {"bank_core", "bank_dict"}
+    assert len({moment for _, *moments in polls for moment in moments}) == 1
+
+
+def test_a_source_that_has_drifted_fails_its_check_in_dagster_with_each_difference(
+    tiny: TinyProject,
+) -> None:
+    (check,) = tiny.runs(SOURCES).get_asset_check_evaluations()
+    assert check.passed
+    tiny.source.execute(
+        "create table core.card (id int); drop table core.fee;"
+        "alter table core.payment add column state text"
+    )
+
+    result = tiny.runs(SOURCES)
+
+    assert result.success
+    (check,) = result.get_asset_check_evaluations()
+    assert (check.check_name, check.passed) == ("bank_is_as_its_catalog_says", False)
+    assert str(check.metadata["differences"].value).splitlines() == [
+        "- core.card: new table",
+        "- core.fee: the table is gone",
+        "- core.payment: new column state text",
+    ]
+
+
+def test_a_source_that_cannot_be_reached_fails_its_check_without_telling_its_password(
+    tiny: TinyProject, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("SOURCE_BANK_URL", "postgresql://reader:hunter2@127.0.0.1:1/bank")
+    (check,) = tiny.runs(SOURCES).get_asset_check_evaluations()
+    assert not check.passed
+    assert "SOURCE_BANK_URL" in str(check.metadata["differences"].value)
+    assert "hunter2" not in str(check.metadata["differences"].value)

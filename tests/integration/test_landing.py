@@ -12,9 +12,9 @@ from psycopg.rows import dict_row
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing.catalog import write_catalog
+from heartbeat.landing.landing_run import LandingInProgressError, LandingRun
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.reflection import NameCollisionError, UnusableOptionError
-from heartbeat.landing.landing_run import LandingInProgressError, LandingRun
 from heartbeat.landing.selection import select_tables
 from heartbeat.landing.source_session import source_session
 from heartbeat.settings import Settings

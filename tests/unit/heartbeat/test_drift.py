@@ -2,8 +2,10 @@
 
 import pytest
 
+from heartbeat.errors import HeartbeatError
 from heartbeat.landing.catalog import Catalog, Column, Table
 from heartbeat.landing.drift import drift
+from heartbeat.landing.reflection import Reflection
 
 
 def column(name: str, source_type: str = "integer") -> Column:
@@ -52,4 +54,11 @@ BEFORE = table("payment", column("id"), column("state"))
 def test_each_difference_is_one_sentence(
     after: tuple[Table, ...], sentences: tuple[str, ...]
 ) -> None:
-    assert drift(Catalog(tables=(BEFORE,)), Catalog(tables=after)) == sentences
+    found = {(table.schema_name, table.landed_as): table for table in after}
+    assert drift(Catalog(tables=(BEFORE,)), Reflection(found, {}, {})) == sentences
+
+
+def test_a_table_that_cannot_land_says_why_and_is_not_called_gone() -> None:
+    problem = HeartbeatError("core.payment: two columns become one")
+    found = Reflection({}, {("core", "payment"): problem}, {})
+    assert drift(Catalog(tables=(BEFORE,)), found) == (str(problem),)
