@@ -63,7 +63,8 @@ class FirstLoad:
 
     def next_range(self, session: SourceSession) -> Range | None:
         """The range after the landed ones; None when no row is left."""
-        names = [sql.Identifier(column.name) for column in self._order]
+        # a bare name would order by the text that is selected
+        names = [sql.Identifier("source", column.name) for column in self._order]
         upwards = sql.SQL("{} offset {}").format(_list(names), sql.Literal(self.rows - 1))
         downwards = _list(sql.SQL("{} desc").format(name) for name in names)
         full = self._first_past(session, upwards)
@@ -104,7 +105,9 @@ class FirstLoad:
     def _first_past(self, session: SourceSession, order: sql.Composable) -> tuple[Any, ...] | None:
         names = [sql.Identifier(column.name) for column in self._order]
         return session.first_row(
-            sql.SQL("select {} from {} where {} and {} order by {} fetch first row only").format(
+            sql.SQL(
+                "select {} from {} as source where {} and {} order by {} fetch first row only"
+            ).format(
                 _list(sql.SQL("{}::text").format(name) for name in names),
                 self._source,
                 self._past(),

@@ -1,123 +1,13 @@
 """Landing a source schema: what a load takes over, what it refuses, and what it leaves alone."""
 
 import socket
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
-from typing import Any
 
 import psycopg
 import pytest
-from psycopg.rows import dict_row
 
-from heartbeat.embedded_postgres import EmbeddedPostgres
-from heartbeat.landing.catalog import write_catalog
-from heartbeat.landing.landing_run import LandingInProgressError, LandingRun
-from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.landing_run import LandingInProgressError
 from heartbeat.landing.reflection import NameCollisionError, UnusableOptionError
-from heartbeat.landing.selection import select_tables
-from heartbeat.landing.source_session import source_session
-from heartbeat.settings import Settings
-from heartbeat.source import Source, load_sources, parse_source_file
-
-VARIABLE = "SOURCE_BANK_URL"
-HEADER = f"kind: postgres\nconnection_env: {VARIABLE}\nschemas: [core]\n"
-
-
-class Notes:
-    """Keeps what a landing tells a person who waits."""
-
-    def __init__(self) -> None:
-        self.messages: list[str] = []
-        self.loads: list[TableLoad] = []
-
-    def landed(self, load: TableLoad) -> None:
-        self.loads.append(load)
-
-    def noted(self, message: str) -> None:
-        self.messages.append(message)
-
-
-@dataclass(frozen=True)
-class Bank:
-    """A source `bank` with the one schema `core`, and the marts that it lands in."""
-
-    settings: Settings
-    source: psycopg.Connection[Any]
-    marts: psycopg.Connection[Any]
-    observer: Notes = field(default_factory=Notes)
-
-    def has(self, statements: str) -> None:
-        self.source.execute(statements.encode())
-
-    def discovered(self, options: str = "") -> Source:
-        path = self.settings.project / "sources" / "bank.yaml"
-        path.write_text(HEADER + options, encoding="utf-8")
-        with source_session("bank", parse_source_file(path)) as session:
-            write_catalog(path.with_name("bank.catalog.json"), session.catalog())
-        (source,) = load_sources(path.parent).sources
-        return source
-
-    def lands(
-        self, source: Source, run_id: str = "run-1", *, reconcile: bool = False
-    ) -> dict[str, TableLoad]:
-        (part,) = select_tables([source], source=None, schema=None, tables=None)
-        with LandingRun(self.settings, run_id, [part], self.observer, reconcile=reconcile) as run:
-            return {load.landed_table: load for load in run.land(part)}
-
-    def landed(self, query: str) -> list[tuple[Any, ...]]:
-        return self.marts.execute(query.encode()).fetchall()
-
-    def ledger(self, table: str) -> dict[str, Any]:
-        query = "select * from heartbeat.table_load where table_name = %s"
-        row = self.marts.cursor(row_factory=dict_row).execute(query, [table]).fetchone()
-        assert row is not None
-        return row
-
-
-@pytest.fixture(scope="module")
-def databases(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[dict[str, str]]:
-    """The URLs of a source and of marts, made once for all tests of this module."""
-    names = {"source": "landing_source", "marts": "landing_marts"}
-    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
-        server.execute("create database landing_source")
-        server.execute(f"create database landing_marts template {migrated_template}".encode())
-        for name in names.values():
-            server.execute(f"alter database {name} set synchronous_commit = off".encode())
-        yield {part: postgres.url(name) for part, name in names.items()}
-        for name in names.values():
-            server.execute(f"drop database {name} with (force)".encode())
-
-
-@pytest.fixture
-def bank(
-    databases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Bank]:
-    (tmp_path / "project" / "sources").mkdir(parents=True)
-    monkeypatch.setenv("HEARTBEAT_PROJECT", str(tmp_path / "project"))
-    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", databases["marts"])
-    monkeypatch.setenv(VARIABLE, databases["source"])
-    with (
-        psycopg.connect(databases["source"], autocommit=True) as source,
-        psycopg.connect(databases["marts"], autocommit=True) as marts,
-    ):
-        source.execute("create schema core")
-        yield Bank(Settings.load(), source, marts)
-        source.execute("drop schema core cascade")
-        marts.execute("drop schema if exists bank_core, bank_core_staging cascade")
-        marts.execute("truncate heartbeat.table_load, heartbeat.table_load_log")
-
-
-@pytest.fixture
-def reader(databases: dict[str, str], bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
-    """A role that may read what it is granted; the landing connects as it."""
-    bank.has("drop role if exists bank_reader; create role bank_reader login password 'x'")
-    bank.has("grant usage on schema core to bank_reader")
-    monkeypatch.setenv(VARIABLE, databases["source"].replace("postgres:x@", "bank_reader:x@"))
-    yield "bank_reader"
-    bank.has("drop owned by bank_reader; drop role bank_reader")
-
+from tests.integration.landed_bank import VARIABLE, Bank
 
 PAYMENT = """
 create table core.payment (id int primary key, state text, update_time timestamptz);

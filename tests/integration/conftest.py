@@ -1,0 +1,55 @@
+"""A source and the marts that it lands in."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.settings import Settings
+from tests.integration.landed_bank import VARIABLE, Bank
+
+
+@pytest.fixture(scope="module")
+def databases(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[dict[str, str]]:
+    """The URLs of a source and of marts, made once for all tests of this module."""
+    names = {"source": "landing_source", "marts": "landing_marts"}
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
+        server.execute("create database landing_source")
+        server.execute(f"create database landing_marts template {migrated_template}".encode())
+        for name in names.values():
+            server.execute(f"alter database {name} set synchronous_commit = off".encode())
+        yield {part: postgres.url(name) for part, name in names.items()}
+        for name in names.values():
+            server.execute(f"drop database {name} with (force)".encode())
+
+
+@pytest.fixture
+def bank(
+    databases: dict[str, str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Bank]:
+    (tmp_path / "project" / "sources").mkdir(parents=True)
+    monkeypatch.setenv("HEARTBEAT_PROJECT", str(tmp_path / "project"))
+    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", databases["marts"])
+    monkeypatch.setenv(VARIABLE, databases["source"])
+    with (
+        psycopg.connect(databases["source"], autocommit=True) as source,
+        psycopg.connect(databases["marts"], autocommit=True) as marts,
+    ):
+        source.execute("create schema core")
+        yield Bank(Settings.load(), source, marts)
+        source.execute("drop schema core cascade")
+        marts.execute("drop schema if exists bank_core, bank_core_staging cascade")
+        marts.execute("truncate heartbeat.table_load, heartbeat.table_load_log")
+
+
+@pytest.fixture
+def reader(databases: dict[str, str], bank: Bank, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A role that may read what it is granted; the landing connects as it."""
+    bank.has("drop role if exists bank_reader; create role bank_reader login password 'x'")
+    bank.has("grant usage on schema core to bank_reader")
+    monkeypatch.setenv(VARIABLE, databases["source"].replace("postgres:x@", "bank_reader:x@"))
+    yield "bank_reader"
+    bank.has("drop owned by bank_reader; drop role bank_reader")
