@@ -1,6 +1,6 @@
 """A source `bank` with the one schema `core`, and the marts that it lands in."""
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import psycopg
@@ -44,9 +44,12 @@ class Bank:
     def has(self, statements: str) -> None:
         self.source.execute(statements.encode())
 
-    def discovered(self, options: str = "") -> Source:
+    def watched_by(self, observer: Notes) -> "Bank":
+        return replace(self, observer=observer)
+
+    def discovered(self, options: str = "", *, schemas: str = "core") -> Source:
         path = self.settings.project / "sources" / "bank.yaml"
-        path.write_text(HEADER + options, encoding="utf-8")
+        path.write_text(HEADER.replace("core", schemas) + options, encoding="utf-8")
         with source_session("bank", parse_source_file(path)) as session:
             write_catalog(path.with_name("bank.catalog.json"), session.catalog())
         (source,) = load_sources(path.parent).sources

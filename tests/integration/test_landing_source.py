@@ -1,0 +1,204 @@
+"""What a landing does to its source, and what it does when the source fails it."""
+
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import psycopg
+import pytest
+
+from heartbeat.landing import source_landing
+from heartbeat.landing.landing_run import LandingRun
+from heartbeat.landing.ledger import TableLoad
+from heartbeat.landing.selection import select_tables
+from tests.integration.landed_bank import VARIABLE, Bank, Notes
+
+PAYMENT = """
+create table core.payment (id int primary key, state text);
+insert into core.payment values (1, 'new'), (2, 'new');
+create table core.fee (id int primary key, eur numeric);
+insert into core.fee values (1, 5);
+"""
+# a policy of row level security is a place in the source that runs while a table is read
+WATCHED = """
+alter table core.payment enable row level security;
+create policy watched on core.payment using ({condition});
+grant select on all tables in schema core to bank_reader;
+"""
+
+
+@pytest.mark.parametrize(
+    "condition",
+    [
+        pytest.param("current_setting('transaction_read_only') = 'on'", id="it is read-only"),
+        pytest.param("current_setting('application_name') = 'heartbeat'", id="it has a name"),
+        pytest.param("current_setting('statement_timeout') = '7s'", id="statements time out"),
+        pytest.param("current_setting('lock_timeout') = '30s'", id="waits for locks time out"),
+        pytest.param(
+            "current_setting('idle_in_transaction_session_timeout') = '15min'",
+            id="an idle transaction times out",
+        ),
+        pytest.param(
+            "1 = (select count(*) from pg_stat_activity"
+            " where datname = current_database() and application_name = 'heartbeat')",
+            id="it is the only one",
+        ),
+    ],
+)
+def test_the_session_in_the_source_keeps_to_the_rules(
+    bank: Bank, reader: str, condition: str
+) -> None:
+    bank.has(PAYMENT + WATCHED.format(condition=condition))
+    loads = bank.lands(bank.discovered("statement_timeout: 7 seconds\n"))
+    assert loads["payment"].row_count == 2
+
+
+def test_a_statement_that_takes_too_long_fails_its_table_alone(bank: Bank, reader: str) -> None:
+    bank.has(PAYMENT + WATCHED.format(condition="pg_sleep(5) is not null"))
+    loads = bank.lands(bank.discovered("statement_timeout: 1 second\n"))
+    assert loads["payment"].error == "canceling statement due to statement timeout"
+    assert loads["fee"].row_count == 1
+
+
+def test_all_schemas_of_a_source_are_read_before_any_is_written(bank: Bank) -> None:
+    bank.has(PAYMENT)
+    bank.has(
+        "create schema dict; create table dict.rate (id int primary key);"
+        "insert into dict.rate values (1)"
+    )
+
+    class Changing(Notes):
+        def landed(self, load: TableLoad) -> None:
+            bank.has("insert into dict.rate values (2) on conflict do nothing")
+
+    try:
+        source = bank.discovered(schemas="core, dict")
+        parts = select_tables([source], source=None, schema=None, tables=None)
+        with LandingRun(bank.settings, "run-1", parts, Changing()) as run:
+            loads = [load for part in parts for load in run.land(part)]
+        assert len({load.polled_at for load in loads}) == 1
+        assert bank.landed("select id from bank_dict.rate") == [(1,)]
+    finally:
+        bank.has("drop schema dict cascade")
+        bank.marts.execute("drop schema bank_dict cascade")
+
+
+@contextmanager
+def terminating(bank: Bank) -> Iterator[list[int]]:
+    """Ends the first session of the landing that reads; gives the ends it has made."""
+    ended: list[int] = []
+    stop = threading.Event()
+
+    def end() -> None:
+        with psycopg.connect(bank.source.info.dsn, autocommit=True, password="x") as server:
+            while not (stop.is_set() or ended):
+                rows = server.execute(
+                    "select pid, pg_terminate_backend(pid) from pg_stat_activity"
+                    " where application_name = 'heartbeat' and datname = current_database()"
+                    " and query like 'copy%'"
+                ).fetchall()
+                ended.extend(pid for pid, _ in rows)
+                time.sleep(0.01)
+
+    thread = threading.Thread(target=end)
+    thread.start()
+    try:
+        yield ended
+    finally:
+        stop.set()
+        thread.join()
+
+
+def test_a_lost_connection_is_made_again_and_all_tables_are_read_again(
+    bank: Bank, reader: str
+) -> None:
+    bank.has(PAYMENT + WATCHED.format(condition="pg_sleep(0.5) is not null"))
+    source = bank.discovered()
+
+    with terminating(bank) as ended:
+        loads = bank.lands(source)
+
+    assert len(ended) == 1
+    assert {load.error for load in loads.values()} == {None}
+    (message,) = bank.observer.messages
+    assert message.startswith("bank: lost the snapshot, trying again: ")
+    assert "terminating connection" in message
+    assert len({load.polled_at for load in loads.values()}) == 1
+
+
+# as a standby does, whose replay the read stands in the way of
+CANCELLED = """
+create function core.cancelled() returns boolean language plpgsql as $$
+begin
+    if exists (select from core.replay) then
+        raise exception 'canceling statement due to conflict with recovery'
+            using errcode = 'serialization_failure';
+    end if;
+    return true;
+end $$;
+create table core.replay (id int primary key);
+insert into core.replay values (1);
+grant select on core.replay to bank_reader;
+"""
+
+
+def test_a_read_that_a_standby_cancelled_is_tried_again(bank: Bank, reader: str) -> None:
+    bank.has(PAYMENT + CANCELLED + WATCHED.format(condition="core.cancelled()"))
+    source = bank.discovered("skip_tables: [core.replay]\n")
+
+    class Replayed(Notes):
+        def noted(self, message: str) -> None:
+            super().noted(message)
+            bank.has("delete from core.replay")
+
+    loads = bank.watched_by(Replayed()).lands(source)
+
+    assert {name: load.error for name, load in loads.items()} == {"payment": None, "fee": None}
+
+
+def test_a_table_that_a_standby_always_cancels_fails_alone(
+    bank: Bank, reader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(source_landing, "_ATTEMPTS", 2)
+    bank.has(PAYMENT + CANCELLED + WATCHED.format(condition="core.cancelled()"))
+
+    loads = bank.lands(bank.discovered("skip_tables: [core.replay]\n"))
+
+    assert loads["fee"].error is None
+    assert str(loads["payment"].error).startswith(
+        "canceling statement due to conflict with recovery"
+    )
+    assert len(bank.observer.messages) == 1
+
+
+def test_a_source_that_stays_away_fails_every_table_and_the_rows_stay(
+    bank: Bank, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    bank.has(PAYMENT)
+    source = bank.discovered()
+    bank.lands(source)
+    monkeypatch.setenv(VARIABLE, "postgresql://reader:hunter2@127.0.0.1:1/bank")
+
+    loads = bank.lands(source)
+
+    for load in loads.values():
+        assert str(load.error).startswith("source bank: cannot connect with SOURCE_BANK_URL")
+        assert "hunter2" not in str(load.error)
+    assert bank.landed("select count(*) from bank_core.payment") == [(2,)]
+    assert bank.ledger("payment")["polled_at"] is not None
+    log = bank.landed("select error from heartbeat.table_load_log where error is not null")
+    assert len(log) == 2
+
+
+def test_the_ledger_tells_rows_bytes_and_seconds_of_each_load(bank: Bank) -> None:
+    bank.has(PAYMENT)
+    bank.lands(bank.discovered())
+    ledger = bank.ledger("payment")
+    assert (ledger["rows_sent"], ledger["row_count"], ledger["write_mode"]) == (2, 2, "replace")
+    assert ledger["bytes_sent"] > 0
+    assert ledger["seconds"] > 0
+    assert bank.landed(
+        "select rows_sent, bytes_sent, seconds > 0, write_mode, error, polled_at is not null"
+        " from heartbeat.table_load_log where table_name = 'payment'"
+    ) == [(2, ledger["bytes_sent"], True, "replace", None, True)]
