@@ -175,3 +175,68 @@ def test_debug_shows_the_traceback(heartbeat: Run) -> None:
     failed = heartbeat("--debug", "compute", "nothing")
     assert failed.returncode == 1
     assert "Traceback" in failed.stderr
+
+
+def landed_bank(heartbeat: Run) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    told(heartbeat("ingest"))
+
+
+def test_what_every_load_reads_as_a_whole_is_listed_with_its_size(heartbeat: Run) -> None:
+    landed_bank(heartbeat)
+    (cost,) = json.loads(told(heartbeat("source", "cost", "--json")))
+    assert (cost["table"], cost["write"], cost["rows"]) == ("bank_core.fee", "replace", 2)
+    assert cost["bytes"] > 0
+    assert "1 tables" in told(heartbeat("source", "cost"))
+
+
+def test_parity_is_told_table_by_table(heartbeat: Run, marts: psycopg.Connection[Any]) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    assert "1 tables of bank differ" in refused(heartbeat("source", "check", "bank", "--parity"))
+    told(heartbeat("ingest"))
+    assert "bank_core.fee: equal" in told(heartbeat("source", "check", "bank", "--parity"))
+
+    marts.execute("update bank_core.fee set eur = 2.5 where id = 1")
+    marts.execute("insert into bank_core.fee values (7, 1, now())")
+    checked = heartbeat("source", "check", "bank", "--parity")
+
+    assert "heartbeat ingest --reconcile" in refused(checked)
+    assert checked.stdout == (
+        "bank_core.fee: 2 rows in the source, 3 in marts; 1 missing or other in marts, "
+        "1 only in marts; for example id = 1; 7\n"
+    )
+    told(heartbeat("ingest", "--reconcile"))
+    assert "equal" in told(heartbeat("source", "check", "bank", "--parity"))
+
+
+def test_only_the_tables_of_a_metric_can_be_landed(
+    heartbeat: Run, source_url: str, marts: psycopg.Connection[Any]
+) -> None:
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("create table core.card (id int primary key)")
+    told(heartbeat("source", "discover", "bank"))
+    told(heartbeat("ingest", "--metric", "fees"))
+    assert marts.execute("select table_name from heartbeat.table_load").fetchall() == [("fee",)]
+    assert "no usable metric nothing" in refused(heartbeat("ingest", "--metric", "nothing"))
+
+
+def test_a_first_load_that_goes_on_says_where(
+    heartbeat: Run, settings: Settings, source_url: str, marts: psycopg.Connection[Any]
+) -> None:
+    file = settings.project / "sources" / "bank.yaml"
+    file.write_text(
+        f"{file.read_text()}first_load_rows: 10\ntables:\n  core.fee: {{cursor: paid_at}}\n"
+    )
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute(
+            "insert into core.fee select i, i, '2026-03-01' from generate_series(3, 95) i"
+        )
+        source.execute("analyze core.fee")
+    landed_bank(heartbeat)
+    marts.execute("delete from bank_core.fee where id > 40")
+    marts.execute(
+        "update heartbeat.table_load set polled_at = null, resume_after = '{40}',"
+        " resume_since = '2026-03-01'"
+    )
+    assert "bank_core.fee: the first load goes on after id = 40" in told(heartbeat("ingest"))
+    assert marts.execute("select count(*), max(id) from bank_core.fee").fetchone() == (95, 95)
