@@ -41,8 +41,8 @@ COLUMNS = """
 """
 FILL = """
     insert into core.payment select
-        i, i %% 6000, (random() * 10000)::numeric(18, 2), round(random()::numeric, 4), gen_random_uuid(),
-        (array['EXECUTED', 'REJECTED', 'CREATED'])[1 + i %% 3],
+        i, i %% 6000, (random() * 10000)::numeric(18, 2), round(random()::numeric, 4),
+        gen_random_uuid(), (array['EXECUTED', 'REJECTED', 'CREATED'])[1 + i %% 3],
         jsonb_build_object('channel', 'web', 'n', i), now() - i * interval '17 seconds',
         now() - i * interval '16 seconds', (now() - i * interval '17 seconds')::date
     from generate_series(1, %s) as i
@@ -177,10 +177,12 @@ def first_merge(it: Bench) -> float:
 
 def merge_again(it: Bench) -> float:
     """Every row has changed since; follows the first merge."""
-    it.source("update core.payment set fee = fee + 1, update_time = update_time + interval '1 year'")
+    it.source(
+        "update core.payment set fee = fee + 1, update_time = update_time + '1 year'::interval"
+    )
     it.source("vacuum analyze core.payment")
     seconds = it.lands(MERGE)
-    it.source("update core.payment set update_time = update_time - interval '1 year'")
+    it.source("update core.payment set update_time = update_time - '1 year'::interval")
     it.source("vacuum full analyze core.payment")
     return seconds
 
@@ -207,8 +209,7 @@ def sql_database(it: Bench, backend: str) -> float:
     """Seconds of dlt's own source with one of its backends, in a process of its own."""
     it.marts("drop schema if exists dlt_own cascade; checkpoint")
     command = [sys.executable, __file__, "--sql-database", backend]
-    start = float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
-    return start
+    return float(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
 
 
 def run_sql_database(backend: str) -> None:

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from heartbeat.cli import registry, source, stack, work
+from heartbeat.cli import metric, registry, source, stack, work
 from heartbeat.errors import HeartbeatError
 
 app = typer.Typer(
@@ -16,6 +16,7 @@ app = typer.Typer(
 )
 app.add_typer(source.app, name="source")
 app.add_typer(registry.app, name="registry")
+app.add_typer(metric.app, name="metric")
 for command in (stack.up, stack.serve, stack.migrate, stack.validate, work.ingest, work.compute):
     app.command()(command)
 
