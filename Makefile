@@ -26,6 +26,9 @@ lint: $(VENV)/installed-dev ## Style, types and import contracts
 bench: $(VENV)/installed-bench ## Side-by-side measurements
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
+soak: $(VENV)/installed-dev ## Hours of random business and of killed runs
+	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_landing_states.py tests/integration/test_landing_killed.py
+
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml

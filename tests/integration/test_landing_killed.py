@@ -21,7 +21,9 @@ from heartbeat.landing.selection import select_tables
 from tests.integration.landed_bank import VARIABLE, Bank, Notes
 
 HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
-RANDOM_KILLS = 100 if "HEARTBEAT_SOAK" in os.environ else 3
+SOAK = "HEARTBEAT_SOAK" in os.environ
+RANDOM_KILLS = 100 if SOAK else 3
+in_a_soak = pytest.mark.skipif(not SOAK, reason="takes long; `make soak` runs it")
 SCHEMA = """
 create table core.payment (
     id int primary key, state text, details jsonb, update_time timestamptz default now()
@@ -119,10 +121,10 @@ def files_left(bank: Bank) -> list[Path]:
 @pytest.mark.parametrize(
     ("side", "moment", "fresh"),
     [
-        pytest.param("source", READS, True, id="extract of the first load"),
+        pytest.param("source", READS, True, id="extract of the first load", marks=in_a_soak),
         pytest.param("source", READS, False, id="extract of a tick"),
         pytest.param("marts", LOADS, True, id="load of the first load"),
-        pytest.param("marts", LOADS, False, id="load of a tick"),
+        pytest.param("marts", LOADS, False, id="load of a tick", marks=in_a_soak),
         pytest.param("marts", WRITES, False, id="write of a merge or a replace"),
     ],
 )
@@ -182,7 +184,13 @@ def test_a_first_load_that_was_killed_loses_at_most_one_range(busy: Bank) -> Non
     assert_landed(busy)
 
 
-@pytest.mark.parametrize("returns", [True, False], ids=["and comes back", "and stays away"])
+@pytest.mark.parametrize(
+    "returns",
+    [
+        pytest.param(True, id="and comes back"),
+        pytest.param(False, id="and stays away", marks=in_a_soak),
+    ],
+)
 def test_the_source_server_is_killed_in_mid_copy(
     bank: Bank, monkeypatch: pytest.MonkeyPatch, returns: bool
 ) -> None:
