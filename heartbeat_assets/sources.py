@@ -57,6 +57,6 @@ def _check(source: Source) -> AssetCheckResult:
         check_name=_check_name(source),
         passed=not differences,
         severity=AssetCheckSeverity.WARN,
-        description=f"{len(differences)} differences" if differences else None,
+        description="; ".join(differences) or None,
         metadata={"differences": MetadataValue.md("\n".join(f"- {each}" for each in differences))},
     )

@@ -42,7 +42,7 @@ class Reflection:
     tables: Mapping[tuple[str, str], Table]
     problems: Mapping[tuple[str, str], HeartbeatError]
     bytes: Mapping[tuple[str, str], int]
-    """Size of each table in the source, as its last vacuum or analyze counted it."""
+    """Size of each table in the source, as its last vacuum or analyze counted it if one did."""
 
     def catalog(self) -> Catalog:
         """All tables; raises the first problem when there is one."""

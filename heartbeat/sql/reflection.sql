@@ -13,9 +13,14 @@ select
         ),
         array[]::text[]
     ) as primary_key,
-    -- what the last vacuum or analyze counted: reading it takes no lock, asking for the size does
+    -- what the last vacuum or analyze counted, because asking for the size waits for locks
     (
-        select sum(greatest(part.relpages, 0))::bigint * current_setting('block_size')::bigint
+        select sum(
+            case
+                when part.reltuples < 0 then pg_catalog.pg_table_size(part.oid)
+                else part.relpages * current_setting('block_size')::bigint
+            end
+        )::bigint
         from pg_catalog.pg_class part
         where part.oid = c.oid or part.oid in (select relid from pg_catalog.pg_partition_tree(c.oid))
     ) as bytes

@@ -135,17 +135,24 @@ class Silent:
         raise AssertionError(message)
 
 
-@pytest.fixture
+@pytest.fixture(params=["replace", "reconcile"])
 def landed(
+    request: pytest.FixtureRequest,
     settings: Settings,
     source_url: str,
     marts: psycopg.Connection[Any],
     monkeypatch: pytest.MonkeyPatch,
 ) -> Iterator[tuple[psycopg.Connection[Any], psycopg.Connection[Any]]]:
-    """One source table per type, each value in a row of its own beside a NULL; landed twice."""
+    """One source table per type, each value in a row of its own beside a NULL.
+
+    All land, lose their values in marts, and are mended: replaced, or merged by key and hash.
+    """
     monkeypatch.setenv("SOURCE_TYPES_URL", source_url)
     path = settings.project / "sources" / "types.yaml"
-    path.write_text("kind: postgres\nconnection_env: SOURCE_TYPES_URL\nschemas: [core]\n")
+    path.write_text(
+        "kind: postgres\nconnection_env: SOURCE_TYPES_URL\nschemas: [core]\ntables:\n"
+        + "".join(f"  core.{name}: {{write: {request.param}}}\n" for name in COLUMNS)
+    )
     with psycopg.connect(source_url, autocommit=True) as source:
         source.execute(TYPES)
         for name, (source_type, _, values) in COLUMNS.items():
@@ -158,10 +165,13 @@ def landed(
             write_catalog(path.with_name("types.catalog.json"), session.catalog())
         (loaded,) = load_sources(path.parent).sources
         (part,) = select_tables([loaded], source=None, schema=None, tables=None)
-        for _ in range(2):
-            with LandingRun(settings, "run-1", [part], Silent()) as run:
+        for reconcile in (False, True):
+            with LandingRun(settings, "run-1", [part], Silent(), reconcile=reconcile) as run:
                 errors = {load.landed_table: load.error for load in run.land(part)}
             assert {name: error for name, error in errors.items() if error} == {}
+            if not reconcile:
+                for name in COLUMNS:
+                    marts.execute(f"update types_core.{landed_name(name)} set v = null".encode())
         yield source, marts
 
 
