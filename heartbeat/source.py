@@ -21,7 +21,7 @@ from pydantic import (
 )
 
 from heartbeat.errors import ContentError, SourceUnreachableError
-from heartbeat.landing.catalog import Catalog, WriteMode, read_catalog
+from heartbeat.landing.catalog import Catalog, Table, WriteMode, read_catalog
 from heartbeat.yaml_document import (
     NO_ENTRIES_WHEN_EMPTY,
     NO_ITEMS_WHEN_EMPTY,
@@ -111,6 +111,13 @@ class Source:
     def options(self, qualified_name: str) -> TableOptions:
         """What the file says about a table; the defaults where it says nothing."""
         return self.file.tables.get(qualified_name, TableOptions())
+
+    def indexes(self, table: Table) -> list[tuple[str, ...]]:
+        """The declared indexes, and the one that finds the greatest landed cursor."""
+        declared = self.file.indexes.get(table.qualified_name, ())
+        cursor = self.options(table.qualified_name).cursor
+        watermark = [(cursor,)] if cursor and table.write in ("merge", "append") else []
+        return [*declared, *watermark]
 
 
 @dataclass(frozen=True)

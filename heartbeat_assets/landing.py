@@ -25,12 +25,14 @@ class RunLanding:
         self._resources = resources
         self._landing: LandingRun | None = None
         self._parts: dict[str, SelectedTables] = {}
+        self._log = _Log()
 
     def land(self, context: AssetExecutionContext, landed_schema: str) -> tuple[TableLoad, ...]:
         """Land the tables of one schema that the run materialises.
 
         Raises LandingInProgressError when another process lands the source now.
         """
+        self._log.context = context
         if self._landing is None:
             self._parts = self._selected(context)
             self._landing = self._resources.enter_context(
@@ -38,7 +40,7 @@ class RunLanding:
                     self._settings,
                     context.run.run_id,
                     list(self._parts.values()),
-                    _Log(context),
+                    self._log,
                     reconcile=RECONCILE_TAG in context.run.tags,
                 )
             )
@@ -58,15 +60,16 @@ class RunLanding:
 
 
 class _Log:
-    def __init__(self, context: AssetExecutionContext) -> None:
-        self._context = context
+    """Tells it in the log of the step that lands now."""
+
+    context: AssetExecutionContext
 
     def landed(self, load: TableLoad) -> None:
         if load.error is not None:
-            self._context.log.error(f"{load.qualified_name}: {load.error}")
+            self.context.log.error(f"{load.qualified_name}: {load.error}")
 
     def noted(self, message: str) -> None:
-        self._context.log.warning(message)
+        self.context.log.info(message)
 
 
 def landing_resource(sources: Sequence[Source], settings: Settings) -> ResourceDefinition:

@@ -13,7 +13,8 @@ from psycopg import Connection
 from heartbeat.errors import HeartbeatError
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
-from heartbeat.landing.source_landing import Observer, SourceLanding
+from heartbeat.landing.source_landing import SourceLanding
+from heartbeat.landing.source_reading import Observer
 from heartbeat.settings import Settings
 from heartbeat.source import Source
 
@@ -80,7 +81,6 @@ class LandingRun:
             with ExitStack() as resources:
                 connection = resources.enter_context(_exclusive(self._settings, source))
                 landing = SourceLanding(
-                    source,
                     [part for part in self._waiting if part.source.name == source.name],
                     self._settings,
                     self._run_id,

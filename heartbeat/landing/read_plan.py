@@ -30,21 +30,22 @@ def plan_read(
     landed: LandedTable,
     connection: Connection[Any],
     *,
+    in_ranges: bool,
     reconcile: bool,
 ) -> ReadPlan:
     """The load that makes the landed rows equal to the source's.
 
     Where it is not certain that every landed row has the value of every column, as at the first
     load, with a new column, or with another type or key, all rows are read and replace the others.
-    With `reconcile` nothing that the landing remembers is trusted.
+    After a first load `in_ranges` what changed since its start is read. With `reconcile` nothing
+    that the landing remembers is trusted.
     """
     columns = tuple((column.landed_as, column.landed_type) for column in table.columns)
     everything = ReadPlan(
         WriteOrder("replace", columns, table.landed_key, reshaping=landed.reshaping(table)),
         repairs=reconcile,
     )
-    is_resumed = bool(landed.columns) and landed.last.resume_after is not None
-    if not (landed.is_complete or is_resumed) or table.write == "replace":
+    if not (landed.is_complete or in_ranges) or table.write == "replace":
         return everything
     if not (landed.has_values_of(table) and landed.has_key_of(table)):
         return everything
@@ -52,7 +53,7 @@ def plan_read(
         return ReadPlan(WriteOrder("merge", columns, table.landed_key), compares=True)
     assert options.cursor is not None
     cursor = table.column(options.cursor)
-    if is_resumed:
+    if in_ranges:
         after = landed.last.resume_since
     else:
         after = _watermark(connection, landed, cursor, options)

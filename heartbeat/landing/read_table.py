@@ -1,6 +1,5 @@
 """One table, read out of a snapshot of its source."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -16,7 +15,7 @@ from heartbeat.landing.landed_table import LandedTable
 from heartbeat.landing.landed_write import in_range
 from heartbeat.landing.read_plan import ReadPlan, plan_read
 from heartbeat.landing.source_session import SourceSession
-from heartbeat.source import TableOptions
+from heartbeat.source import Source
 
 
 @dataclass(frozen=True)
@@ -44,21 +43,24 @@ class TableReader:
     folder: Path
     reconcile: bool
 
-    def read(
-        self,
-        table: Table,
-        options: TableOptions,
-        landed: LandedTable,
-        indexes: Sequence[Sequence[str]],
-    ) -> ReadTable:
+    def read(self, table: Table, source: Source, landed: LandedTable, in_ranges: bool) -> ReadTable:
         """Read what a load has to write; the landed table gets what the write builds upon.
 
+        `in_ranges` says that a first load in ranges has come to its last step.
         Raises psycopg.Error, OSError, or a HeartbeatError that says why the table cannot land.
         """
         if landed.is_complete and landed.has_key_of(table):
             landed.widen(self.connection, table)
-            landed.ensure_indexes(self.connection, table, indexes)
-        plan = plan_read(table, options, landed, self.connection, reconcile=self.reconcile)
+            landed.ensure_indexes(self.connection, table, source.indexes(table))
+        options = source.options(table.qualified_name)
+        plan = plan_read(
+            table,
+            options,
+            landed,
+            self.connection,
+            in_ranges=in_ranges,
+            reconcile=self.reconcile,
+        )
         if plan.compares:
             return self._compare(table, landed, plan)
         return self.read_rows(table, landed, plan, in_range(plan.past) if plan.past else None)

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import psycopg
 import pytest
 
-from heartbeat.landing import source_landing
+from heartbeat.landing import source_reading
 from heartbeat.landing.landing_run import LandingRun
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import select_tables
@@ -160,7 +160,7 @@ def test_a_read_that_a_standby_cancelled_is_tried_again(bank: Bank, reader: str)
 def test_a_table_that_a_standby_always_cancels_fails_alone(
     bank: Bank, reader: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(source_landing, "_ATTEMPTS", 2)
+    monkeypatch.setattr(source_reading, "_ATTEMPTS", 2)
     bank.has(PAYMENT + CANCELLED + WATCHED.format(condition="core.cancelled()"))
 
     loads = bank.lands(bank.discovered("skip_tables: [core.replay]\n"))
@@ -202,3 +202,39 @@ def test_the_ledger_tells_rows_bytes_and_seconds_of_each_load(bank: Bank) -> Non
         "select rows_sent, bytes_sent, seconds > 0, write_mode, error, polled_at is not null"
         " from heartbeat.table_load_log where table_name = 'payment'"
     ) == [(2, ledger["bytes_sent"], True, "replace", None, True)]
+
+
+def test_a_first_load_that_failed_is_not_called_whole_when_the_snapshot_is_lost_after_it(
+    bank: Bank, reader: str
+) -> None:
+    bank.has(PAYMENT + CANCELLED)
+    bank.has(
+        "create table core.note (id int primary key, t text);"
+        "insert into core.note select i, 'text' from generate_series(1, 50) i; analyze core.note;"
+        + WATCHED.format(condition="core.cancelled()")
+        + "delete from core.replay"
+    )
+    source = bank.discovered(
+        "first_load_rows: 10\nskip_tables: [core.replay]\ntables:\n  core.note: {write: reconcile}\n"
+    )
+    bank.lands(source)
+    bank.marts.execute("truncate bank_core.note")
+    bank.marts.execute("alter table bank_core.note add constraint obstacle check (id <> 35)")
+    bank.marts.execute("delete from heartbeat.table_load where table_name = 'note'")
+    bank.has("insert into core.replay values (1)")
+
+    class Replayed(Notes):
+        def noted(self, message: str) -> None:
+            super().noted(message)
+            if "lost the snapshot" in message:
+                bank.has("delete from core.replay")
+
+    observer = Replayed()
+    loads = bank.watched_by(observer).lands(source)
+
+    assert "lost the snapshot" in observer.messages[-1]
+    assert "obstacle" in str(loads["note"].error)
+    assert loads["payment"].error is None
+    assert bank.ledger("note")["polled_at"] is None
+    bank.marts.execute("alter table bank_core.note drop constraint obstacle")
+    assert bank.lands(source)["note"].row_count == 50
