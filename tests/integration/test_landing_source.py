@@ -215,7 +215,8 @@ def test_a_first_load_that_failed_is_not_called_whole_when_the_snapshot_is_lost_
         + "delete from core.replay"
     )
     source = bank.discovered(
-        "first_load_rows: 10\nskip_tables: [core.replay]\ntables:\n  core.note: {write: reconcile}\n"
+        "first_load_rows: 10\nskip_tables: [core.replay]\n"
+        "tables:\n  core.note: {write: reconcile}\n"
     )
     bank.lands(source)
     bank.marts.execute("truncate bank_core.note")
