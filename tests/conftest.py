@@ -25,6 +25,11 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="heartbeat-test-"))
     server = EmbeddedPostgres(folder / "pg")
     with server.running():
+        with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+            # nobody pulls the plug on this server
+            for name in ("fsync", "full_page_writes", "synchronous_commit"):
+                connection.execute(f"alter system set {name} = off".encode())
+            connection.execute("select pg_reload_conf()")
         yield server
     shutil.rmtree(folder)
 

@@ -93,24 +93,16 @@ class LandedWrite:
         )
 
     def _upsert(self, order: WriteOrder) -> None:
-        others = [name for name in order.names if name not in order.key]
-        if not others:
-            action: sql.Composable = sql.SQL("nothing")
-        else:
-            # the operators of the types call values equal that read differently, 1.0 and 1.00
-            action = sql.SQL(
-                "update set {values} where record_image_ne(row({landed}), row({excluded}))"
-            ).format(
-                values=_list("{0} = excluded.{0}", others),
-                landed=_list("landed.{0}", others),
-                excluded=_list("excluded.{0}", others),
-            )
+        # the operators of the types call values equal that read differently, 1.0 and 1.00
         self._run(
             "insert into {table} as landed ({names}) select * from {staged} "
-            "on conflict ({key}) do {action}",
+            "on conflict ({key}) do update set {values} "
+            "where record_image_ne(row({landed}), row({excluded}))",
             order,
             key=_list("{0}", order.key),
-            action=action,
+            values=_list("{0} = excluded.{0}", order.names),
+            landed=_list("landed.{0}", order.names),
+            excluded=_list("excluded.{0}", order.names),
         )
 
     def _create(self, table: sql.Identifier, columns: Sequence[tuple[str, str]]) -> None:

@@ -233,18 +233,18 @@ def test_a_table_that_was_truncated_in_marts_is_written_again(bank: Bank) -> Non
 
 def test_values_that_are_equal_and_read_differently_are_written(bank: Bank) -> None:
     bank.has(
-        "create table core.rate (id int primary key, eur numeric, span interval, doc json, "
+        "create table core.rate (id numeric primary key, eur numeric, span interval, doc json, "
         "at timestamptz);"
-        "insert into core.rate values (1, 1.0, '1 month', '[1]', '2026-01-01')"
+        "insert into core.rate values (7.0, 1.0, '1 month', '[1]', '2026-01-01')"
     )
     source = bank.discovered("tables:\n  core.rate: {cursor: at}\n")
     bank.lands(source)
-    bank.has("update core.rate set eur = 1.00, span = '30 days', doc = '[ 1 ]'")
+    bank.has("update core.rate set id = 7.00, eur = 1.00, span = '30 days', doc = '[ 1 ]'")
 
     bank.lands(source)
 
-    assert bank.landed("select eur::text, span::text, doc::text from bank_core.rate") == [
-        ("1.00", "30 days", "[ 1 ]")
+    assert bank.landed("select id::text, eur::text, span::text, doc::text from bank_core.rate") == [
+        ("7.00", "1.00", "30 days", "[ 1 ]")
     ]
 
 
