@@ -22,7 +22,6 @@ from dlt.destinations import postgres
 from dlt.destinations.exceptions import DatabaseTerminalException
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import PostgresClient
-from psycopg import sql
 
 from heartbeat.landing.landed_write import LandedWrite
 
@@ -50,7 +49,7 @@ class CopyJob(RunnableLoadJob, HasFollowupJobs):
     def run(self) -> None:
         """Write the whole file in one transaction; only a lost server is worth another try."""
         sql_client = self._job_client.sql_client
-        table = sql.Identifier(str(sql_client.dataset_name), self.load_table_name)
+        table = (str(sql_client.dataset_name), self.load_table_name)
         with Path(self._file_path).open("rb") as file, sql_client.begin_transaction():
             try:
                 with sql_client.native_connection.cursor() as cursor:

@@ -17,7 +17,7 @@ from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("landed_table")
 _GONE = "Not in the source any more; found so on"
-_ANALYZED_SHARE = 0.02
+_ANALYZED_SHARE = 0.1
 _WIDER = {
     "smallint": ("integer", "bigint"),
     "integer": ("bigint",),

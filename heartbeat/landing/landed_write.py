@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, BinaryIO, Protocol
+from typing import Any, BinaryIO, LiteralString, Protocol
 
 from psycopg import sql
 
@@ -18,6 +18,9 @@ _DELETED = sql.Identifier("heartbeat_deleted")
 
 class CopyCursor(Protocol):
     """A cursor of the driver that dlt brings along, inside a transaction."""
+
+    rowcount: int
+    """Of the last statement."""
 
     def execute(self, query: str) -> Any:
         """Run one statement."""
@@ -37,29 +40,44 @@ class LandedWrite:
     """
 
     cursor: CopyCursor
-    table: sql.Identifier
+    name: tuple[str, str]
+    """Schema and table in marts."""
     file: BinaryIO
 
+    @property
+    def table(self) -> sql.Identifier:
+        """Its quoted name."""
+        return sql.Identifier(*self.name)
+
     def run(self) -> None:
-        """Write the whole file."""
+        """Write the whole file, and keep the ledger's number of rows right."""
         order = read_order(self.file)
         deleted = Section(self.file, order.deleted_bytes)
         if order.replaced is not None:
             self._run("delete from {table} where {range}", range=in_range(order.replaced))
-            self._copy(self.table, order.names, self.file)
+            removed = self.cursor.rowcount
+            self._count("row_count + {}", self._copy(self.table, order.names, self.file) - removed)
         elif self._is_empty():
             self._skip(deleted)
             self._reshape(order)
-            self._copy(self.table, order.names, self.file)
+            self._count("{}", self._copy(self.table, order.names, self.file))
         elif order.how == "replace":
             self._stage(order)
             self._run("truncate {table}")
             self._reshape(order)
             self._run("insert into {table} ({names}) select * from {staged}", order)
+            self._count("{}", self.cursor.rowcount)
         else:
-            self._delete(order, deleted)
+            removed = self._delete(order, deleted)
             self._stage(order)
-            self._upsert(order)
+            self._count("row_count + {}", self._upsert(order) - removed)
+
+    def _count(self, expression: LiteralString, rows: int) -> None:
+        statement = sql.SQL(
+            "update heartbeat.table_load set row_count = {} "
+            "where schema_name = {} and table_name = {}"
+        ).format(sql.SQL(expression).format(rows), *map(sql.Literal, self.name))
+        self.cursor.execute(statement.as_string())
 
     def _is_empty(self) -> bool:
         self._run("lock table {table} in share row exclusive mode")
@@ -78,9 +96,10 @@ class LandedWrite:
         self._create(_STAGED, order.columns)
         self._copy(_STAGED, order.names, self.file)
 
-    def _delete(self, order: WriteOrder, keys: Section) -> None:
+    def _delete(self, order: WriteOrder, keys: Section) -> int:
+        """The number of rows that were there and are gone."""
         if order.deleted_bytes == 0:
-            return
+            return 0
         self._create(_DELETED, [each for each in order.columns if each[0] in order.key])
         self._copy(_DELETED, order.key, keys)
         same_key = sql.SQL(" and ").join(
@@ -91,19 +110,25 @@ class LandedWrite:
             deleted=_DELETED,
             same_key=same_key,
         )
+        return self.cursor.rowcount
 
-    def _upsert(self, order: WriteOrder) -> None:
+    def _upsert(self, order: WriteOrder) -> int:
+        """The number of rows that were not there before: those that no transaction has ended."""
         # the operators of the types call values equal that read differently, 1.0 and 1.00
         self._run(
+            "with written as ("
             "insert into {table} as landed ({names}) select * from {staged} "
             "on conflict ({key}) do update set {values} "
-            "where record_image_ne(row({landed}), row({excluded}))",
+            "where record_image_ne(row({landed}), row({excluded})) "
+            "returning landed.xmax) "
+            "select count(*) from written where xmax = '0'",
             order,
             key=_list("{0}", order.key),
             values=_list("{0} = excluded.{0}", order.names),
             landed=_list("landed.{0}", order.names),
             excluded=_list("excluded.{0}", order.names),
         )
+        return int(self.cursor.fetchone()[0])
 
     def _create(self, table: sql.Identifier, columns: Sequence[tuple[str, str]]) -> None:
         definitions = sql.SQL(", ").join(
@@ -115,11 +140,12 @@ class LandedWrite:
             definitions=definitions,
         )
 
-    def _copy(self, table: sql.Identifier, names: Sequence[str], file: Any) -> None:
+    def _copy(self, table: sql.Identifier, names: Sequence[str], file: Any) -> int:
         copy = sql.SQL("copy {} ({}) from stdin {}").format(
             table, _list("{0}", names), COPY_OPTIONS
         )
         self.cursor.copy_expert(copy.as_string(), file, size=_BUFFER_BYTES)
+        return self.cursor.rowcount
 
     def _run(
         self, statement: str, order: WriteOrder | None = None, **parts: sql.Composable

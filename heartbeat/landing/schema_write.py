@@ -18,11 +18,15 @@ from heartbeat.settings import Settings
 
 @dataclass(frozen=True)
 class SchemaWrite:
-    """The write of the chosen tables of one schema."""
+    """The write of the chosen tables of one schema.
+
+    The write of a table keeps its number of rows; to `reconcile` is to count them again.
+    """
 
     part: SelectedTables
     settings: Settings
     connection: Connection[Any]
+    reconcile: bool
 
     def run(
         self, read: Mapping[str, ReadTable], unread: Mapping[str, str]
@@ -50,10 +54,10 @@ class SchemaWrite:
         try:
             landed.ensure_indexes(self.connection, table, self.part.source.indexes(table))
             landed.mark_gone(self.connection, table)
-            if read.file is not None or rows is None:
+            if rows is None or self.reconcile:
                 rows = landed.count_rows(self.connection)
-                landed.analyze(self.connection, rows)
             if read.file is not None:
+                landed.analyze(self.connection, rows)
                 digest = landed.digest(read.file)
         except psycopg.Error as error:
             return self._refusal(read, str(error))

@@ -35,7 +35,7 @@ class SourceLanding:
         if self._snapshot is None:
             self._snapshot = self._read()
         read, errors = self._snapshot.of_schema(part.landed_schema)
-        loads = SchemaWrite(part, self.settings, self.connection).run(read, errors)
+        loads = SchemaWrite(part, self.settings, self.connection, self.reconcile).run(read, errors)
         record(self.connection, loads, self.run_id)
         for load in loads:
             self.observer.landed(load)

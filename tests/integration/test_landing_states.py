@@ -158,6 +158,8 @@ class Source(RuleBasedStateMachine):
     def _lands(self, *, reconcile: bool = False) -> None:
         loads = self.bank.lands(self.landed_source, reconcile=reconcile)
         assert {name: load.error for name, load in loads.items()} == dict.fromkeys(TABLES)
+        for name, load in loads.items():
+            assert load.row_count == len(self._rows("bank_core", name)), name
 
     def _compare(self, names: set[str]) -> None:
         for name in sorted(names):
