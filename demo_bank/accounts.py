@@ -3,10 +3,11 @@
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from demo_bank.clients import Clients
 from demo_bank.clock import Ints, Moments
-from demo_bank.table import Table
+from demo_bank.table import Table, one_of
 
 CURRENCIES = ("EUR", "USD", "GBP", "CHF", "PLN")
 EUR = 0
@@ -28,9 +29,27 @@ class Accounts:
     def ids(self) -> Ints:
         return np.arange(1, self.client.size + 1)
 
+    def table(self, at: np.datetime64) -> Table:
+        """core.account at that moment."""
+        ids = self.ids[self.opened < at]
+        there = ids - 1
+        frame = pd.DataFrame(
+            {
+                "id": ids,
+                "client_profile_id": self.client[there] + 1,
+                "iban": [f"LT{i * 37 % 97 + 2:02d}3250{i:012d}" for i in ids.tolist()],
+                "currency": one_of(self.currency[there], CURRENCIES),
+                "account_type": "CURRENT",
+                "account_state": "OPEN",
+                "create_time": self.opened[there],
+                "update_time": self.opened[there],
+            }
+        )
+        return Table("core", "account", frame)
+
 
 def open_accounts(rng: np.random.Generator, clients: Clients) -> Accounts:
-    """Accounts of every client that was ever activated."""
+    """Accounts of every client that is activated at any time."""
     active = np.flatnonzero(~np.isnat(clients.activated))
     second = active[rng.random(active.size) < SHARE_WITH_SECOND_ACCOUNT]
     client = np.concatenate([active, second])
@@ -43,21 +62,3 @@ def open_accounts(rng: np.random.Generator, clients: Clients) -> Accounts:
     euro_of[active] = ids[: active.size]
     foreign_of[second] = ids[active.size :]
     return Accounts(client, currency, clients.activated[client], euro_of, foreign_of)
-
-
-def account_table(accounts: Accounts) -> Table:
-    size = accounts.client.size
-    return Table(
-        "core",
-        "account",
-        {
-            "id": accounts.ids.tolist(),
-            "client_profile_id": (accounts.client + 1).tolist(),
-            "iban": [f"LT{i * 37 % 97 + 2:02d}3250{i:012d}" for i in accounts.ids.tolist()],
-            "currency": [CURRENCIES[c] for c in accounts.currency.tolist()],
-            "account_type": ["CURRENT"] * size,
-            "account_state": ["OPEN"] * size,
-            "create_time": accounts.opened.tolist(),
-            "update_time": accounts.opened.tolist(),
-        },
-    )

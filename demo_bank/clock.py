@@ -1,15 +1,22 @@
-"""When things happen in the bank: arrival rates, seasons and office hours, all in naive UTC."""
+"""When things happen in the bank: arrival rates, seasons and office hours, all in naive UTC.
+
+People live by the wall clock of Vilnius, summer time included.
+"""
 
 import numpy as np
 import numpy.typing as npt
+import pandas as pd
 
 Moments = npt.NDArray[np.datetime64]
 Ints = npt.NDArray[np.int64]
 Floats = npt.NDArray[np.float64]
 Flags = npt.NDArray[np.bool_]
 
+ZONE = "Europe/Vilnius"
+NEVER = np.datetime64("NaT", "ms")
+
 # BPI Challenge 2012: shares of applications per weekday (Monday first) and per hour
-WEEKDAY_FACTOR: Floats = np.array([180, 161, 182, 168, 133, 89, 87]) * 7 / 1000
+WEEKDAY_PER_MILLE: Floats = np.array([180, 161, 182, 168, 133, 89, 87], dtype=np.float64)
 HOUR_WEIGHT: Floats = np.array(
     [16, 8, 4, 2, 2, 1, 3, 8, 16, 44, 62, 73, 70, 74, 79, 72, 74, 57, 60, 67, 72, 61, 47, 28],
     dtype=np.float64,
@@ -18,12 +25,21 @@ HUMAN_HOURS: Floats = HOUR_WEIGHT / HOUR_WEIGHT.sum()
 # standing orders and batches run at night: half of the payments ignore the hour
 PAYMENT_HOURS: Floats = (HUMAN_HOURS + np.full(24, 1 / 24)) / 2
 
+# the same log's human work: no Sunday, 9 to 21, dips at lunch and at 17 h
+REVIEW_WEEKDAY_PER_MILLE: Floats = np.array([208, 194, 173, 184, 158, 83, 0], dtype=np.float64)
+REVIEW_HOUR_WEIGHT: Floats = np.array(
+    [0] * 9 + [80, 110, 115, 70, 90, 115, 110, 105, 60, 90, 80, 65] + [0] * 3, dtype=np.float64
+)
+WORK_ITEM_MEDIAN_S, WORK_ITEM_LN_SD = 2.3 * 60, 1.58
+
 GROWTH_PER_DAY = 0.0012
-HOLIDAYS = ((1, 1), (5, 1), (12, 25), (12, 26))
+HOLIDAYS = ((1, 1), (2, 16), (3, 11), (5, 1), (7, 6), (11, 1), (12, 25), (12, 26))
+HOLIDAY_FACTOR, PAYROLL_FACTOR, AUGUST_FACTOR = 0.25, 1.25, 0.8
 PAYROLL_DAYS = (1, 25, 26, 27, 28)
-OFFICE_OPENS = np.timedelta64(9, "h")
-OFFICE_CLOSES = np.timedelta64(21, "h")
-SUNDAY = 6
+AUGUST = 8
+MILLISECONDS_PER_HOUR = 3_600_000
+HOURS_PER_WEEK = 168
+OPEN_HOURS_PER_WEEK = 72
 
 
 def later(moments: Moments, seconds: Floats) -> Moments:
@@ -35,20 +51,26 @@ def days_of(moments: Moments) -> Moments:
     return moments.astype("datetime64[D]")
 
 
+def local(moments: Moments) -> Moments:
+    """What the wall clock shows at those moments."""
+    shown = pd.DatetimeIndex(moments).tz_localize("UTC").tz_convert(ZONE).tz_localize(None)
+    return np.asarray(shown.to_numpy().astype("datetime64[ms]"))
+
+
 def weekdays(days: Moments) -> Ints:
     """0 is Monday; day 0 of the epoch was a Thursday."""
-    return (days.astype(np.int64) + 3) % 7
+    return (days.astype("datetime64[D]").astype(np.int64) + 3) % 7
 
 
 def season(days: Moments) -> Floats:
     """Relative volume of each day: payroll, holidays, August."""
     months = days.astype("datetime64[M]")
     month = months.astype(np.int64) % 12 + 1
-    day = (days - months).astype(np.int64) + 1
-    factor = np.where(np.isin(day, PAYROLL_DAYS), 1.25, 1.0)
-    factor = np.where(month == 8, factor * 0.8, factor)
+    day = (days.astype("datetime64[D]") - months).astype(np.int64) + 1
+    factor = np.where(np.isin(day, PAYROLL_DAYS), PAYROLL_FACTOR, 1.0)
+    factor = np.where(month == AUGUST, factor * AUGUST_FACTOR, factor)
     holiday = np.isin(month * 100 + day, [m * 100 + d for m, d in HOLIDAYS])
-    return np.where(holiday, 0.25, factor)
+    return np.where(holiday, HOLIDAY_FACTOR, factor)
 
 
 def arrivals(
@@ -59,23 +81,48 @@ def arrivals(
     per_day: float,
     hour_share: Floats,
 ) -> Moments:
-    """A Poisson process by hour, weekday, season and growth; sorted, in [start, end)."""
-    hours = np.arange(start.astype("datetime64[h]"), end + np.timedelta64(1, "h"), dtype="M8[h]")
-    days = days_of(hours)
+    """A Poisson process by local hour, weekday, season and growth; sorted, in [start, end)."""
+    hours = _hours(start, end)
+    shown = local(hours)
+    days = days_of(shown)
     growth = np.exp(GROWTH_PER_DAY * (days - days[0]).astype(np.int64))
-    hour = (hours - days).astype(np.int64)
-    rate = per_day * WEEKDAY_FACTOR[weekdays(days)] * hour_share[hour] * season(days) * growth
+    weekday = WEEKDAY_PER_MILLE[weekdays(days)] * 7 / WEEKDAY_PER_MILLE.sum()
+    rate = per_day * weekday * hour_share[_hour_of(shown)] * season(days) * growth
     starts = np.repeat(hours, rng.poisson(rate)).astype("datetime64[ms]")
-    moments = np.sort(starts + rng.integers(0, 3_600_000, starts.size).astype("timedelta64[ms]"))
+    within = rng.integers(0, MILLISECONDS_PER_HOUR, starts.size).astype("timedelta64[ms]")
+    moments = np.sort(starts + within)
     return moments[(moments >= start) & (moments < end)]
 
 
-def office_moment(moments: Moments) -> Moments:
-    """The same moment when people work (Monday to Saturday, 9 to 21), else the next opening."""
-    days = days_of(moments)
-    days = days + (moments - days >= OFFICE_CLOSES).astype("timedelta64[D]")
-    days = days + (weekdays(days) == SUNDAY).astype("timedelta64[D]")
-    return np.asarray(np.maximum(moments, (days + OFFICE_OPENS).astype("datetime64[ms]")))
+def _hours(start: np.datetime64, end: np.datetime64) -> Moments:
+    return np.arange(start.astype("datetime64[h]"), end + np.timedelta64(1, "h"), dtype="M8[h]")
+
+
+def _hour_of(moments: Moments) -> Ints:
+    return (moments.astype("datetime64[h]") - days_of(moments)).astype(np.int64)
+
+
+class Office:
+    """The business clock: it stands still while nobody works, and runs by how many people do."""
+
+    def __init__(self, start: np.datetime64, end: np.datetime64) -> None:
+        hours = _hours(start, end)
+        shown = local(hours)
+        staff = REVIEW_WEEKDAY_PER_MILLE[weekdays(shown)] * REVIEW_HOUR_WEIGHT[_hour_of(shown)]
+        a_week = REVIEW_WEEKDAY_PER_MILLE.sum() * REVIEW_HOUR_WEIGHT.sum()
+        worked = staff * OPEN_HOURS_PER_WEEK / a_week
+        self._milliseconds = hours.astype("datetime64[ms]").astype(np.float64)
+        self._worked = np.concatenate([[0.0], np.cumsum(worked)[:-1]])
+
+    def after(self, moments: Moments, business_hours: Floats) -> Moments:
+        """The moments at which that much work has been done since each of the given ones."""
+        since = np.interp(moments.astype(np.float64), self._milliseconds, self._worked)
+        until = np.interp(since + business_hours, self._worked, self._milliseconds)
+        return np.round(until).astype(np.int64).astype("datetime64[ms]")
+
+    def about(self, moments: Moments, hours: Floats) -> Moments:
+        """Moments of work about that many hours of the wall clock later."""
+        return self.after(moments, hours * OPEN_HOURS_PER_WEEK / HOURS_PER_WEEK)
 
 
 def lognormal(

@@ -1,110 +1,131 @@
 """Collateral that card schemes demand from clients, and who paid it."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from decimal import Decimal
 
 import numpy as np
 
-from demo_bank.incidents import UnpaidCollateral
+from demo_bank.incidents import (
+    COLLATERAL_CENTS,
+    COLLATERAL_DAYS_OVERDUE,
+    Incidents,
+    mastercard_due,
+)
 from demo_bank.table import Table, from_rows
 
 REQUIRED, COVERED, RELEASED = 1, 3, 4
 SCHEMES = ("MASTERCARD", "VISA")
-ORDINARY = 24
+WEEKS_BEFORE, WEEKS_AFTER = 30, 9
 DEMANDED_DAYS_BEFORE_DUE = 21
-LATEST = 5
+LATEST_DAYS = 5
+RELEASED_DAYS_AFTER = 60
+UNPAID_ID = 1_000
+UNPAID_CLIENT = 7
 
 
 @dataclass(frozen=True)
-class _Collateral:
+class Collateral:
+    """One demand in euro cents, and the one payment that covers it, at whatever time."""
+
+    id: int
     scheme: str
     client: int
     cents: int
     due: date
-    state: int
-    changed: datetime
+    paid_at: datetime
     paid_by: str
-    paid_at: datetime | None
+    released_at: datetime | None
+
+    @property
+    def demanded_at(self) -> datetime:
+        return datetime.combine(self.due - timedelta(days=DEMANDED_DAYS_BEFORE_DUE), time(8))
+
+    def changed_at(self, at: datetime) -> datetime:
+        steps = (self.demanded_at, self.paid_at, self.released_at or datetime.max)
+        return max(step for step in steps if step < at)
+
+    def state_at(self, at: datetime) -> int:
+        if self.released_at and self.released_at < at:
+            return RELEASED
+        return COVERED if self.paid_at < at else REQUIRED
 
 
-def collateral_tables(
-    rng: np.random.Generator, anchor: datetime, established: int, unpaid: UnpaidCollateral
-) -> list[Table]:
-    """core.collateral and core.collateral_payment: ordinary ones and the one nobody paid."""
-    ordinary = [_ordinary(rng, anchor, established, number) for number in range(ORDINARY)]
-    exceptional = _Collateral(
-        unpaid.scheme,
-        int(rng.integers(1, established + 1)),
-        unpaid.cents,
-        unpaid.due,
-        COVERED,
-        unpaid.covered_at,
-        unpaid.covered_by,
-        unpaid.covered_at,
-    )
-    collaterals = [*ordinary, exceptional]
-    return [_collateral_table(collaterals), _payment_table(collaterals)]
+def demand_weekly(rng: np.random.Generator, anchor: datetime, established: int) -> list[Collateral]:
+    """One due every week; some are paid late, but none that is unpaid and overdue at the anchor."""
+    return [
+        _ordinary(rng, anchor, established, week) for week in range(-WEEKS_BEFORE, WEEKS_AFTER)
+    ]
 
 
 def _ordinary(
-    rng: np.random.Generator, anchor: datetime, established: int, number: int
-) -> _Collateral:
-    """Due every week until 20 days ahead; some were paid late, none is unpaid and overdue today."""
-    due = anchor.date() + timedelta(days=20 - 7 * number)
-    days_late = int(rng.choice([-6, -3, -1, 0, 3, LATEST], p=[0.2, 0.3, 0.2, 0.15, 0.1, 0.05]))
-    if due + timedelta(days=LATEST) >= anchor.date():
-        days_late = -1
-    paid_at = datetime.combine(due + timedelta(days=days_late), time(10, int(rng.integers(60))))
-    demanded = datetime.combine(due - timedelta(days=DEMANDED_DAYS_BEFORE_DUE), time(8))
-    released = paid_at + timedelta(days=60)
-    is_paid = paid_at < anchor
-    is_released = released < anchor
-    state = RELEASED if is_released else COVERED if is_paid else REQUIRED
-    changed = released if is_released else paid_at if is_paid else demanded
-    return _Collateral(
-        SCHEMES[number % 2],
-        int(rng.integers(1, established + 1)),
-        int(rng.integers(4, 40)) * 500_00,
-        due,
-        state,
-        changed,
-        "CLIENT",
-        paid_at if is_paid else None,
+    rng: np.random.Generator, anchor: datetime, established: int, week: int
+) -> Collateral:
+    due = anchor.date() + timedelta(days=7 * week - 1)
+    late = int(rng.choice([-6, -3, -1, 0, 3, LATEST_DAYS], p=[0.2, 0.3, 0.2, 0.15, 0.1, 0.05]))
+    if abs(due - anchor.date()) <= timedelta(days=LATEST_DAYS):
+        late = -1
+    paid_at = datetime.combine(due + timedelta(days=late), time(10, int(rng.integers(60))))
+    return Collateral(
+        id=WEEKS_BEFORE + week + 1,
+        scheme=SCHEMES[week % 2],
+        client=int(rng.integers(1, established + 1)),
+        cents=int(rng.integers(4, 40)) * 500_00,
+        due=due,
+        paid_at=paid_at,
+        paid_by="CLIENT",
+        released_at=paid_at + timedelta(days=RELEASED_DAYS_AFTER),
     )
+
+
+def collaterals_at(
+    ordinary: list[Collateral], anchor: datetime, at: datetime, incidents: Incidents
+) -> list[Collateral]:
+    """What has been demanded by that moment; with I1 the bank paid for a client, else he did."""
+    due = mastercard_due(incidents)
+    paid_by = "OWN_FUNDS" if due else "CLIENT"
+    due = due or anchor.date() - timedelta(days=COLLATERAL_DAYS_OVERDUE)
+    covered = datetime.combine(due + timedelta(days=2), time(11, 20))
+    exceptional = Collateral(
+        UNPAID_ID, "MASTERCARD", UNPAID_CLIENT, COLLATERAL_CENTS, due, covered, paid_by, None
+    )
+    return [c for c in (*ordinary, exceptional) if c.demanded_at < at]
+
+
+def collateral_tables(demanded: list[Collateral], at: datetime) -> list[Table]:
+    """core.collateral and core.collateral_payment."""
+    columns = ["id", "scheme", "client_profile_id", "required_amount", "currency", "due_date"]
+    collateral = from_rows(
+        "core",
+        "collateral",
+        [*columns, "state_id", "create_time", "update_time"],
+        [
+            (
+                c.id,
+                c.scheme,
+                c.client,
+                _amount(c.cents),
+                "EUR",
+                c.due,
+                c.state_at(at),
+                c.demanded_at,
+                c.changed_at(at),
+            )
+            for c in demanded
+        ],
+    )
+    payment = from_rows(
+        "core",
+        "collateral_payment",
+        ["id", "collateral_id", "amount", "paid_by", "paid_at"],
+        [
+            (c.id, c.id, _amount(c.cents), c.paid_by, c.paid_at)
+            for c in demanded
+            if c.paid_at < at
+        ],
+    )
+    return [collateral, payment]
 
 
 def _amount(cents: int) -> Decimal:
     return Decimal(cents).scaleb(-2)
-
-
-def _collateral_table(collaterals: Sequence[_Collateral]) -> Table:
-    columns = ["id", "scheme", "client_profile_id", "required_amount", "currency", "due_date"]
-    rows = [
-        (
-            number,
-            c.scheme,
-            c.client,
-            _amount(c.cents),
-            "EUR",
-            c.due,
-            c.state,
-            datetime.combine(c.due - timedelta(days=DEMANDED_DAYS_BEFORE_DUE), time(8)),
-            c.changed,
-        )
-        for number, c in enumerate(collaterals, 1)
-    ]
-    return from_rows(
-        "core", "collateral", [*columns, "state_id", "create_time", "update_time"], rows
-    )
-
-
-def _payment_table(collaterals: Sequence[_Collateral]) -> Table:
-    paid = [(n, c, c.paid_at) for n, c in enumerate(collaterals, 1) if c.paid_at]
-    rows = [
-        (number, collateral_id, _amount(c.cents), c.paid_by, paid_at)
-        for number, (collateral_id, c, paid_at) in enumerate(paid, 1)
-    ]
-    columns = ["id", "collateral_id", "amount", "paid_by", "paid_at"]
-    return from_rows("core", "collateral_payment", columns, rows)

@@ -1,33 +1,50 @@
 """Payments and their way from CREATED to a terminal state."""
 
-from dataclasses import dataclass
-from datetime import datetime
-from typing import Self
+from dataclasses import dataclass, replace
 
 import numpy as np
+import numpy.typing as npt
+import pandas as pd
 
-from demo_bank import incidents
 from demo_bank.accounts import CURRENCIES, NO_ACCOUNT, Accounts
-from demo_bank.clients import Clients
+from demo_bank.clients import OPERATORS, Clients
 from demo_bank.clock import (
+    NEVER,
     PAYMENT_HOURS,
     Flags,
     Floats,
     Ints,
     Moments,
+    Office,
     arrivals,
     later,
     lognormal,
-    office_moment,
+)
+from demo_bank.incidents import (
+    Incidents,
+    committed_late,
+    refused_swift,
+    silent_since,
+    slowed_sepa,
 )
 from demo_bank.rates import LEVELS
-from demo_bank.table import Table, latest, money, nullable, uuids
+from demo_bank.table import Table, latest, money, nullable, one_of, uuids
 
 CREATED, SIGNED, AUTHORIZED, PROCESSING, EXECUTED, REJECTED, CANCELLED, RETURNED = range(1, 9)
 SEPA_OUT, INSTANT_OUT, SWIFT_OUT, BOOK_OUT, SEPA_IN, SWIFT_IN, CARD, FEE, EXCHANGE = range(1, 10)
-PAYMENTS_PER_CLIENT_AND_DAY = 0.4
+PAYMENTS_PER_CLIENT_AND_DAY = 0.305
 SHARE_RETURNED = 0.004
-LARGEST_CENTS = 2_000_000_00
+LARGEST_CENTS = 500_000_00
+SHARE_IN_HUNDREDS = 0.2
+# a compliance hold takes a few hours of somebody's work
+HOLD_MEDIAN_BUSINESS_H, HOLD_LN_SD = 2.5, 0.6
+# the rare payment that a correspondent's queue loses for days; large ones are watched by hand
+SHARE_HUNG, HUNG_BELOW_EUR, HUNG_MEDIAN_S = 0.004, 5_000, 60 * 3_600.0
+AUTHORIZED_FROM_EUR = 15_000
+LONGEST_PREPARATION_S = 6 * 3_600.0
+IDS_PER_PAYMENT = 10
+CORRESPONDENT_REJECT = 3
+MEMOS = 500
 
 
 @dataclass(frozen=True)
@@ -44,23 +61,26 @@ class Kind:
 
 
 KINDS = {
-    SEPA_OUT: Kind(0.34, 620, 1.35, 38 * 60, 0.8, 0.05, 0.012),
-    INSTANT_OUT: Kind(0.11, 180, 1.3, 15, 0.4, 0.0, 0.010),
-    SWIFT_OUT: Kind(0.06, 2_900, 1.45, 190 * 60, 0.9, 0.14, 0.035),
-    BOOK_OUT: Kind(0.06, 300, 1.35, 20, 0.5, 0.0, 0.008),
-    SEPA_IN: Kind(0.22, 1_050, 1.35, 240, 0.6, 0.01, 0.0),
-    SWIFT_IN: Kind(0.03, 3_600, 1.45, 1_800, 0.8, 0.05, 0.0),
-    CARD: Kind(0.13, 38, 0.75, 30, 0.5, 0.0, 0.015),
+    SEPA_OUT: Kind(0.34, 560, 1.20, 36 * 60, 0.8, 0.05, 0.010),
+    INSTANT_OUT: Kind(0.11, 170, 1.15, 15, 0.4, 0.0, 0.008),
+    SWIFT_OUT: Kind(0.06, 2_300, 1.28, 165 * 60, 0.9, 0.14, 0.022),
+    BOOK_OUT: Kind(0.06, 280, 1.20, 20, 0.5, 0.0, 0.006),
+    SEPA_IN: Kind(0.22, 1_080, 1.20, 240, 0.6, 0.01, 0.0),
+    SWIFT_IN: Kind(0.03, 4_000, 1.28, 1_800, 0.8, 0.05, 0.0),
+    CARD: Kind(0.13, 38, 0.75, 30, 0.5, 0.0, 0.010),
     FEE: Kind(0.03, 9, 0.3, 2, 0.2, 0.0, 0.0),
-    EXCHANGE: Kind(0.02, 1_400, 1.3, 20, 0.4, 0.0, 0.005),
+    EXCHANGE: Kind(0.02, 1_300, 1.20, 20, 0.4, 0.0, 0.004),
 }
+SIGNED_BY_CLIENT = (SEPA_OUT, INSTANT_OUT, SWIFT_OUT, BOOK_OUT, EXCHANGE)
+PROCESSED_BY_RAIL = (SEPA_OUT, SWIFT_OUT)
 
 
 @dataclass(frozen=True)
 class Payments:
-    """All payments in the order of creation; index i has id i + 1. NaT: has not happened.
+    """All payments until the horizon, in the order of creation; index i has id i + 1.
 
-    `finished` is the moment of `outcome`, a terminal state; `account` is the client's side.
+    `finished` is the moment of `outcome`, a terminal state; `returned` is NaT where the money
+    does not come back; `account` is the client's side; `made` is false for what never was sent.
     """
 
     created: Moments
@@ -70,70 +90,76 @@ class Payments:
     account: Ints
     currency: Ints
     cents: Ints
-    outcome: Ints
-    finished: Moments
-    returned: Moments
     seconds: Floats
+    outcome: Ints
+    reason: Ints
+    back_after_s: Floats
+    refusal: Floats
+    made: Flags
 
     @property
     def ids(self) -> Ints:
         return np.arange(1, self.created.size + 1)
 
     @property
+    def finished(self) -> Moments:
+        return later(self.created, self.seconds)
+
+    @property
+    def returned(self) -> Moments:
+        back = (self.outcome == EXECUTED) & ~np.isnan(self.back_after_s)
+        moments = later(self.finished, np.nan_to_num(self.back_after_s))
+        return np.where(back, moments, NEVER)
+
+    @property
     def executed(self) -> Flags:
-        return np.asarray((self.outcome == EXECUTED) & ~np.isnat(self.finished))
+        return np.asarray((self.outcome == EXECUTED) & self.made)
 
     @property
     def incoming(self) -> Flags:
         return np.isin(self.kind, (SEPA_IN, SWIFT_IN))
 
+    @property
+    def eur(self) -> Floats:
+        """The amounts in euro at the levels around which the rates walk."""
+        return np.asarray(self.cents / 100 / np.array(LEVELS)[self.currency])
 
-@dataclass(frozen=True)
-class Log:
-    """The payment state log in the order of time."""
-
-    payment: Ints
-    state: Ints
-    moment: Moments
-
-    @classmethod
-    def of(cls, payments: Payments, end: np.datetime64) -> Self:
-        """Every step of every payment that has happened before `end`."""
-        steps = [*_way_to_the_outcome(payments), _steps_back(payments)]
-        payment = np.concatenate([s[0] for s in steps])
-        state = np.concatenate([s[1] for s in steps])
-        moment = np.concatenate([s[2] for s in steps])
-        happened = np.flatnonzero(moment < end)
-        order = happened[np.lexsort((state[happened], payment[happened], moment[happened]))]
-        return cls(payment[order], state[order], moment[order])
+    def under(self, incidents: Incidents, clients: Clients) -> "Payments":
+        """The same payments, as those incidents shape them."""
+        refused = refused_swift(self.refusal, self.kind, self.created, incidents)
+        made = self.made
+        if (since := silent_since(incidents)) is not None:
+            silent = clients.largest
+            paid_to = (self.receiver == silent) & (self.kind == BOOK_OUT)
+            made = made & ~(((self.client == silent) | paid_to) & (self.created >= since))
+        return replace(
+            self,
+            seconds=slowed_sepa(self.seconds, self.kind, self.created, incidents),
+            outcome=np.where(refused, REJECTED, self.outcome),
+            reason=np.where(refused, CORRESPONDENT_REJECT, self.reason),
+            made=made,
+        )
 
 
 def originate(
     rng: np.random.Generator,
+    office: Office,
     clients: Clients,
     accounts: Accounts,
     start: np.datetime64,
-    anchor: datetime,
+    horizon: np.datetime64,
 ) -> Payments:
-    """All payments between start and anchor, with what had become of them at the anchor."""
-    end = np.datetime64(anchor, "ms")
-    created = arrivals(
-        rng,
-        start,
-        end,
-        per_day=clients.established * PAYMENTS_PER_CLIENT_AND_DAY,
-        hour_share=PAYMENT_HOURS,
-    )
+    """All payments created between start and horizon, with what becomes of them."""
+    per_day = clients.established * PAYMENTS_PER_CLIENT_AND_DAY
+    created = arrivals(rng, start, horizon, per_day=per_day, hour_share=PAYMENT_HOURS)
     client = _payers(rng, clients, created)
     kind = _kinds(rng, accounts, client)
     abroad = np.isin(kind, (SWIFT_OUT, SWIFT_IN)) & (accounts.foreign_of[client] != NO_ACCOUNT)
     account = np.where(abroad, accounts.foreign_of[client], accounts.euro_of[client])
     currency = accounts.currency[account - 1]
-    seconds = _durations(rng, kind, created)
-    seconds = incidents.slowed_sepa(seconds, kind, created, end)
-    seconds = incidents.hung_outgoing(seconds, kind, created, end)
-    finished = _happened(later(created, seconds), end)
-    outcome = _outcomes(rng, kind)
+    cents = _amounts(rng, kind, clients.weight[client], currency)
+    comes_back = (kind == SEPA_OUT) & (rng.random(kind.size) < SHARE_RETURNED)
+    back_after = lognormal(rng, 30 * 3_600, 0.6, kind.size)
     return Payments(
         created=created,
         kind=kind,
@@ -141,16 +167,14 @@ def originate(
         receiver=_receivers(rng, clients.established, client),
         account=account,
         currency=currency,
-        cents=_amounts(rng, kind, clients.weight[client], currency),
-        outcome=outcome,
-        finished=finished,
-        returned=_returns(rng, kind, outcome, finished, end),
-        seconds=seconds,
+        cents=cents,
+        seconds=_durations(rng, office, kind, created, cents / 100),
+        outcome=_outcomes(rng, kind),
+        reason=_reasons(rng, kind),
+        back_after_s=np.where(comes_back, back_after, np.nan),
+        refusal=rng.random(kind.size),
+        made=np.ones(kind.size, dtype=np.bool_),
     )
-
-
-def _happened(moments: Moments, end: np.datetime64) -> Moments:
-    return np.where(moments < end, moments, np.datetime64("NaT", "ms"))
 
 
 def _payers(rng: np.random.Generator, clients: Clients, created: Moments) -> Ints:
@@ -179,123 +203,153 @@ def _of_kind(kind: Ints, field: str) -> Floats:
     return np.asarray(by_kind[kind], dtype=np.float64)
 
 
-def _durations(rng: np.random.Generator, kind: Ints, created: Moments) -> Floats:
+def _durations(
+    rng: np.random.Generator, office: Office, kind: Ints, created: Moments, units: Floats
+) -> Floats:
+    """Seconds from creation to the outcome: the rail's own time, or a hold, or lost for days."""
     size = kind.size
-    seconds = lognormal(
-        rng, _of_kind(kind, "seconds_median"), _of_kind(kind, "seconds_ln_sd"), size
-    )
+    median, ln_sd = _of_kind(kind, "seconds_median"), _of_kind(kind, "seconds_ln_sd")
+    seconds = lognormal(rng, median, ln_sd, size)
     held = rng.random(size) < _of_kind(kind, "held")
-    reviewed = office_moment(later(created, seconds + lognormal(rng, 3 * 3_600, 0.7, size)))
-    after_review = (reviewed - created).astype(np.int64) / 1000
-    return np.where(held, after_review, seconds)
+    work = lognormal(rng, HOLD_MEDIAN_BUSINESS_H, HOLD_LN_SD, size)
+    released = office.after(later(created, seconds), work)
+    hung = (rng.random(size) < SHARE_HUNG) & np.isin(kind, PROCESSED_BY_RAIL)
+    hung &= units < HUNG_BELOW_EUR
+    days = lognormal(rng, HUNG_MEDIAN_S, 0.5, size)
+    after_hold = (released - created).astype(np.int64) / 1000
+    return np.select([hung, held], [days, after_hold], seconds)
 
 
 def _outcomes(rng: np.random.Generator, kind: Ints) -> Ints:
     draw = rng.random(kind.size)
     rejected = _of_kind(kind, "rejected")
-    cancelled = rejected * 1.3
-    return np.select([draw < rejected, draw < cancelled], [REJECTED, CANCELLED], EXECUTED)
-
-
-def _returns(
-    rng: np.random.Generator, kind: Ints, outcome: Ints, finished: Moments, end: np.datetime64
-) -> Moments:
-    chosen = (kind == SEPA_OUT) & (outcome == EXECUTED) & (rng.random(kind.size) < SHARE_RETURNED)
-    back = later(finished, lognormal(rng, 30 * 3_600, 0.6, kind.size))
-    return _happened(np.where(chosen, back, np.datetime64("NaT", "ms")), end)
-
-
-def _amounts(rng: np.random.Generator, kind: Ints, weight: Floats, currency: Ints) -> Ints:
-    """Lognormal; a fifth are multiples of 100 of the currency (not cards, not fees)."""
-    euro = lognormal(
-        rng, _of_kind(kind, "amount_median"), _of_kind(kind, "amount_ln_sd"), kind.size
-    )
-    euro = np.where(kind == FEE, euro, euro * np.sqrt(weight))
-    units = euro * np.array(LEVELS)[currency]
-    cents = np.clip(np.round(units * 100).astype(np.int64), 1, LARGEST_CENTS)
-    round_sum = (rng.random(kind.size) < 0.2) & ~np.isin(kind, (CARD, FEE))
-    hundreds = np.maximum((cents + 5_000) // 10_000, 1)
-    return np.asarray(np.where(round_sum, hundreds * 10_000, cents))
-
-
-def _way_to_the_outcome(payments: Payments) -> list[tuple[Ints, Ints, Moments]]:
-    """Clients sign their outgoing payments; all are authorized and processed."""
-    signed = ~payments.incoming & (payments.kind != FEE)
-    everyone = np.ones_like(signed)
-    shares = ((CREATED, 0.0, everyone), (SIGNED, 0.08, signed), (AUTHORIZED, 0.2, signed))
-    early = [*shares, (PROCESSING, 0.35, everyone)]
-    # a payment that hangs stops after its first minutes, not after a share of forever
-    pace = np.minimum(payments.seconds, 6 * 3_600.0)
-    steps = [
-        (
-            payments.ids[who],
-            np.full(int(who.sum()), state),
-            later(payments.created, pace * share)[who],
-        )
-        for state, share, who in early
-    ]
-    done = ~np.isnat(payments.finished)
-    return [*steps, (payments.ids[done], payments.outcome[done], payments.finished[done])]
-
-
-def _steps_back(payments: Payments) -> tuple[Ints, Ints, Moments]:
-    back = ~np.isnat(payments.returned)
-    return payments.ids[back], np.full(int(back.sum()), RETURNED), payments.returned[back]
-
-
-def payment_tables(rng: np.random.Generator, payments: Payments, log: Log) -> list[Table]:
-    """core.payment and core.payment_state_log."""
-    size = payments.ids.size
-    state = np.full(size, CREATED)
-    state[log.payment - 1] = log.state
-    incoming = payments.incoming
-    to_client = incoming | (payments.kind == BOOK_OUT)
-    receiver = np.where(incoming, payments.client, payments.receiver) + 1
-    named = rng.random(size) < 0.9
-    payment = Table(
-        "core",
-        "payment",
-        {
-            "id": payments.ids.tolist(),
-            "uuid": uuids(rng, size),
-            "type_id": payments.kind.tolist(),
-            "state_id": state.tolist(),
-            "sender_profile_id": nullable(payments.client + 1, ~incoming),
-            "receiver_profile_id": nullable(receiver, to_client),
-            "sender_account_id": nullable(payments.account, ~incoming),
-            "amount": money(payments.cents),
-            "currency": [CURRENCIES[c] for c in payments.currency.tolist()],
-            "reject_reason_id": nullable(_reasons(rng, payments.kind), state == REJECTED),
-            "end_to_end_id": [f"E2E-{i:09d}" if n else None for i, n in enumerate(named, 1)],
-            "details": [_details(k, i) for i, k in enumerate(payments.kind.tolist())],
-            "create_time": payments.created.tolist(),
-            "update_time": latest(log.payment - 1, log.moment, size).tolist(),
-        },
-    )
-    authorized = log.state == AUTHORIZED
-    entries = Table(
-        "core",
-        "payment_state_log",
-        {
-            "id": list(range(1, log.payment.size + 1)),
-            "payment_id": log.payment.tolist(),
-            "state_id": log.state.tolist(),
-            "timestamp": log.moment.tolist(),
-            "operator_id": nullable(
-                rng.integers(1, 15, log.payment.size),
-                authorized & (rng.random(log.payment.size) < 0.05),
-            ),
-        },
-    )
-    return [payment, entries]
+    return np.select([draw < rejected, draw < rejected * 1.3], [REJECTED, CANCELLED], EXECUTED)
 
 
 def _reasons(rng: np.random.Generator, kind: Ints) -> Ints:
     ordinary = rng.choice([1, 2, 4, 5], kind.size, p=[0.5, 0.15, 0.25, 0.1])
-    return np.where((kind == SWIFT_OUT) & (rng.random(kind.size) < 0.5), 3, ordinary)
+    abroad = (kind == SWIFT_OUT) & (rng.random(kind.size) < 0.5)
+    return np.where(abroad, CORRESPONDENT_REJECT, ordinary)
 
 
-def _details(kind: int, index: int) -> str | None:
-    if kind == CARD:
-        return '{"merchant": "Caf\u00e9 \\"Zo\u00eb\\"", "mcc": 5812}'
-    return None if index % 3 == 0 else '{"channel": "web", "memo": "invoice\\t' + str(index) + '"}'
+def _amounts(rng: np.random.Generator, kind: Ints, weight: Floats, currency: Ints) -> Ints:
+    """Lognormal; a fifth are multiples of 100 of the currency (not cards, not fees)."""
+    median, ln_sd = _of_kind(kind, "amount_median"), _of_kind(kind, "amount_ln_sd")
+    euro = lognormal(rng, median, ln_sd, kind.size)
+    own_size = ~np.isin(kind, (FEE, CARD))
+    euro = np.where(own_size, euro * np.sqrt(weight), euro)
+    units = euro * np.array(LEVELS)[currency]
+    cents = np.clip(np.round(units * 100).astype(np.int64), 1, LARGEST_CENTS)
+    round_sum = (rng.random(kind.size) < SHARE_IN_HUNDREDS) & own_size
+    hundreds = np.maximum((cents + 5_000) // 10_000, 1)
+    return np.asarray(np.where(round_sum, hundreds * 10_000, cents))
+
+
+@dataclass(frozen=True)
+class Log:
+    """The state log of all payments in the order of time; `draw` decides which row is late."""
+
+    payment: Ints
+    state: Ints
+    moment: Moments
+    draw: Floats
+
+    @property
+    def ids(self) -> Ints:
+        """The same for a step whatever its outcome, so that an incident changes rows in place."""
+        step = np.where(self.state == RETURNED, RETURNED, np.minimum(self.state, EXECUTED))
+        return (self.payment + 1) * IDS_PER_PAYMENT + step
+
+    def visible(self, at: np.datetime64, incidents: Incidents) -> "Log":
+        """The rows that are committed at that moment."""
+        seen = committed_late(self.moment, self.draw, incidents) < at
+        return self.where(seen)
+
+    def where(self, chosen: Flags) -> "Log":
+        return Log(
+            self.payment[chosen], self.state[chosen], self.moment[chosen], self.draw[chosen]
+        )
+
+
+def state_log(payments: Payments, draws: npt.NDArray[np.float32]) -> Log:
+    """Every step of every payment; `draws` has one row a payment and a column a state."""
+    preparation = np.minimum(payments.seconds, LONGEST_PREPARATION_S)
+    signed = np.isin(payments.kind, SIGNED_BY_CLIENT)
+    processed = np.isin(payments.kind, PROCESSED_BY_RAIL)
+    large = processed & (payments.eur >= AUTHORIZED_FROM_EUR)
+    everyone = np.ones(payments.kind.size, dtype=np.bool_)
+    steps = [
+        (everyone, CREATED, payments.created),
+        (signed, SIGNED, later(payments.created, preparation * 0.08)),
+        (large, AUTHORIZED, later(payments.created, preparation * 0.2)),
+        (processed, PROCESSING, later(payments.created, preparation * 0.35)),
+        (everyone, payments.outcome, payments.finished),
+        (~np.isnat(payments.returned), RETURNED, payments.returned),
+    ]
+    chosen = [np.flatnonzero(who & payments.made) for who, _, _ in steps]
+    payment = np.concatenate(chosen)
+    state = np.concatenate(
+        [np.broadcast_to(s, everyone.size)[i] for i, (_, s, _) in zip(chosen, steps, strict=True)]
+    )
+    moment = np.concatenate([m[i] for i, (_, _, m) in zip(chosen, steps, strict=True)])
+    order = np.lexsort((state, payment, moment))
+    payment, state = payment[order], state[order]
+    return Log(payment, state, moment[order], draws[payment, state - 1])
+
+
+class PaymentTables:
+    """core.payment and core.payment_state_log."""
+
+    def __init__(self, rng: np.random.Generator, payments: Payments) -> None:
+        size = payments.created.size
+        self.draws = rng.random((size, RETURNED), dtype=np.float32)
+        to_client = payments.incoming | (payments.kind == BOOK_OUT)
+        receiver = np.where(payments.incoming, payments.client, payments.receiver) + 1
+        numbers = pd.Series(payments.ids).astype(str).str.zfill(9)
+        memos = [f'{{"channel": "web", "memo": "invoice\\\\t{n}"}}' for n in range(MEMOS)]
+        memo = np.where(payments.ids % 3 == 1, -1, payments.ids % MEMOS)
+        memo = np.where(payments.kind == CARD, MEMOS, memo)
+        self._static = pd.DataFrame(
+            {
+                "id": payments.ids,
+                "uuid": uuids(rng, size),
+                "type_id": payments.kind,
+                "sender_profile_id": nullable(payments.client + 1, ~payments.incoming),
+                "receiver_profile_id": nullable(receiver, to_client),
+                "sender_account_id": nullable(payments.account, ~payments.incoming),
+                "amount": money(payments.cents),
+                "currency": one_of(payments.currency, CURRENCIES),
+                "end_to_end_id": ("E2E-" + numbers).where(rng.random(size) < 0.9),
+                "details": one_of(memo, [*memos, '{"merchant": "Café \\"Zoë\\"", "mcc": 5812}']),
+                "create_time": payments.created,
+            }
+        )
+        self._operator = rng.integers(1, OPERATORS + 1, size)
+        self._by_hand = rng.random(size) < 0.5
+
+    def payment(self, payments: Payments, log: Log, at: np.datetime64) -> Table:
+        """core.payment: each in the state of its last step, late-committed or not."""
+        done = log.moment < at
+        payment, state, moment = log.payment[done], log.state[done], log.moment[done]
+        states = np.full(payments.created.size, CREATED)
+        states[payment] = state
+        frame = self._static.assign(
+            state_id=states,
+            reject_reason_id=nullable(payments.reason, states == REJECTED),
+            update_time=latest(payment, moment, states.size),
+        )
+        return Table("core", "payment", frame[(payments.created < at) & payments.made])
+
+    def payment_state_log(self, log: Log, at: np.datetime64, incidents: Incidents) -> Table:
+        seen = log.visible(at, incidents)
+        by_hand = (seen.state == AUTHORIZED) & self._by_hand[seen.payment]
+        frame = pd.DataFrame(
+            {
+                "id": seen.ids,
+                "payment_id": seen.payment + 1,
+                "state_id": seen.state,
+                "timestamp": seen.moment,
+                "operator_id": nullable(self._operator[seen.payment], by_hand),
+            }
+        )
+        return Table("core", "payment_state_log", frame)

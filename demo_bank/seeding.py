@@ -1,145 +1,172 @@
-"""Puts the simulated bank on a Postgres server, or says that it is there."""
+"""Puts the simulated bank on its two Postgres servers, or says that it is there."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from contextlib import ExitStack
 from datetime import datetime
-from pathlib import Path
-from urllib.parse import urlsplit
+from typing import Any
 
+import numpy as np
 import psycopg
 from psycopg import sql
 from psycopg.conninfo import make_conninfo
 
-from demo_bank.simulation import simulate
-from demo_bank.table import Table
+from demo_bank import state
+from demo_bank.databases import CLUSTER_A, CLUSTER_B, DDL, Cluster, Database
+from demo_bank.incidents import Incidents
+from demo_bank.simulation import Bank
+from demo_bank.state import State
+from demo_bank.writing import copy_table
 
-READER = "heartbeat_reader_a"
-DDL = Path(__file__).parent / "ddl"
+SCHEMA_DRIFT = "I8"
+MEMORY = Database(state.DATABASE, ())
+
+Progress = Callable[[str, float, int], None]
 
 
 class AlreadySeededError(Exception):
     """The server already holds a bank; drop its databases to start again."""
 
 
-@dataclass(frozen=True)
-class _Database:
-    name: str
-    ddl: str
-    readable: tuple[str, ...]
-
-    @property
-    def unfinished(self) -> str:
-        return f"{self.name}-seeding"
-
-
-WEBBANK = _Database("webbank", "webbank.sql", ("core", "dict"))
-CURRENCY_RATE = _Database("currency-rate", "currency_rate.sql", ("rate",))
-DATABASES = (WEBBANK, CURRENCY_RATE)
-
-
 def seed(
     server_url: str,
+    other_server_url: str | None = None,
     *,
     anchor: datetime,
     seed: int = 7,
-    clients: int = 300,
-    progress: Callable[[str], None],
-) -> None:
-    """Create `webbank` and `currency-rate` on the server of that libpq URL and fill them.
+    clients: int = 600,
+    incidents: Incidents | None = None,
+    breadth: int = 0,
+    progress: Progress = lambda *_: None,
+) -> Bank:
+    """Create the databases of cluster A on the server of the first libpq URL, of B on the second.
 
-    The bank has 120 days of business up to the anchor (aware). Databases are filled under another
-    name and get their own names in one last transaction: what was killed before that leaves
-    nothing that looks finished, and seeding again starts over. `progress` gets one line a table.
-    Raises AlreadySeededError where one of the two databases exists.
+    The bank has 200 days of business up to the anchor (aware), with every incident unless
+    `incidents` says otherwise. `breadth` adds empty tables to `core` until it has that many.
+    Databases are filled under another name and get their own names in one last transaction a
+    server: what was killed before that leaves nothing that looks finished, and seeding again
+    starts over. `progress` hears table, tables done, tables in all.
+    Raises AlreadySeededError where one of the databases of A exists.
     """
     present = _present(server_url)
     if present:
         raise AlreadySeededError(f"{' and '.join(present)} already exist on this server")
-    bank = simulate(anchor=anchor, seed=seed, clients=clients)
-    with psycopg.connect(server_url, autocommit=True) as server:
-        _create_reader(server)
-        for database in DATABASES:
-            _create_afresh(server, database)
-    _fill(server_url, WEBBANK, bank.webbank, progress)
-    _fill(server_url, CURRENCY_RATE, bank.currency_rate, progress)
-    with psycopg.connect(server_url) as server:
-        for database in DATABASES:
-            rename = sql.SQL("alter database {} rename to {}")
-            names = sql.Identifier(database.unfinished), sql.Identifier(database.name)
-            server.execute(rename.format(*names))
-    progress(f"the bank is ready, as of {bank.anchor.isoformat(timespec='seconds')} UTC")
-
-
-def source_urls(server_url: str) -> dict[str, str]:
-    """The read-only URL of each database, by the variable that its source file names."""
-    server = urlsplit(server_url)
-    address = server.netloc.rpartition("@")[2]
-    reader = server._replace(netloc=f"{READER}:x@{address}")
-    return {
-        f"SOURCE_{database.name.replace('-', '_').upper()}_URL": reader._replace(
-            path=f"/{database.name}"
-        ).geturl()
-        for database in DATABASES
-    }
+    bank = Bank(anchor=anchor, seed=seed, clients=clients)
+    chosen = bank.default_incidents() if incidents is None else incidents
+    servers = {CLUSTER_A: server_url}
+    if other_server_url:
+        servers[CLUSTER_B] = other_server_url
+    for cluster, url in servers.items():
+        _create(url, cluster)
+    _fill(servers, bank, chosen, progress)
+    for cluster, url in servers.items():
+        for database in cluster.databases:
+            with psycopg.connect(make_conninfo(url, dbname=database.unfinished)) as connection:
+                _finish(connection, database, cluster, chosen, breadth)
+    memory = make_conninfo(server_url, dbname=MEMORY.unfinished)
+    with psycopg.connect(memory) as connection:
+        state.create(connection, State(anchor, seed, clients, chosen, bank.anchor))
+    for cluster, url in reversed(servers.items()):
+        _name(url, cluster)
+    return bank
 
 
 def is_seeded(server_url: str) -> bool:
     """Whether a finished bank is on the server of that libpq URL."""
-    return len(_present(server_url)) == len(DATABASES)
+    return len(_present(server_url)) == len(_all(CLUSTER_A))
+
+
+def _all(cluster: Cluster) -> Sequence[Database]:
+    return (*cluster.databases, MEMORY) if cluster is CLUSTER_A else cluster.databases
 
 
 def _present(server_url: str) -> list[str]:
     with psycopg.connect(server_url) as server:
         found = server.execute(
-            "select datname from pg_database where datname = any(%s) order by datname desc",
-            [[database.name for database in DATABASES]],
+            "select datname from pg_database where datname = any(%s) order by datname",
+            [[database.name for database in _all(CLUSTER_A)]],
         ).fetchall()
     return [name for (name,) in found]
 
 
-def _create_reader(server: psycopg.Connection) -> None:
-    role = sql.Identifier(READER)
-    if not server.execute("select 1 from pg_roles where rolname = %s", [READER]).fetchone():
+def _create(server_url: str, cluster: Cluster) -> None:
+    with psycopg.connect(server_url, autocommit=True) as server:
+        _create_reader(server, cluster.reader)
+        for database in _all(cluster):
+            name = sql.Identifier(database.unfinished)
+            server.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+            create = sql.SQL("create database {} encoding 'UTF8' template template0")
+            server.execute(create.format(name))
+    for database in cluster.databases:
+        with psycopg.connect(make_conninfo(server_url, dbname=database.unfinished)) as connection:
+            connection.execute(database.ddl.read_bytes())
+
+
+def _create_reader(server: psycopg.Connection[Any], reader: str) -> None:
+    role = sql.Identifier(reader)
+    if not server.execute("select 1 from pg_roles where rolname = %s", [reader]).fetchone():
         server.execute(sql.SQL("create role {} login").format(role))
-    server.execute(sql.SQL("alter role {} set default_transaction_read_only = on").format(role))
-
-
-def _create_afresh(server: psycopg.Connection, database: _Database) -> None:
-    unfinished = sql.Identifier(database.unfinished)
-    server.execute(sql.SQL("drop database if exists {} with (force)").format(unfinished))
     server.execute(
-        sql.SQL("create database {} encoding 'UTF8' template template0").format(unfinished)
+        sql.SQL("alter role {} with login; alter role {} set default_transaction_read_only = on")
+        .format(role, role)
     )
 
 
 def _fill(
-    server_url: str, database: _Database, tables: Sequence[Table], progress: Callable[[str], None]
+    servers: dict[Cluster, str], bank: Bank, incidents: Incidents, progress: Progress
 ) -> None:
-    url = make_conninfo(server_url, dbname=database.unfinished)
-    with psycopg.connect(url) as connection:
-        connection.execute((DDL / database.ddl).read_bytes())
-        for table in tables:
-            _copy(connection, table)
-            progress(f"{database.name}: {table.schema}.{table.name}, {len(table):,} rows")
-        for schema in database.readable:
-            _grant_reading(connection, schema)
-    with psycopg.connect(url, autocommit=True) as connection:
-        connection.execute("analyze")
+    addresses = {
+        database.name: make_conninfo(url, dbname=database.unfinished)
+        for cluster, url in servers.items()
+        for database in cluster.databases
+    }
+    total = sum(1 for _ in bank.tables(np.datetime64(0, "ms"), incidents))
+    with ExitStack() as stack:
+        connections = {
+            name: stack.enter_context(psycopg.connect(address))
+            for name, address in addresses.items()
+        }
+        for done, (database, table) in enumerate(bank.tables(bank.anchor, incidents)):
+            if database in connections:
+                title = f"{database}: {table.schema}.{table.name}, {len(table):,} rows"
+                progress(title, done, total)
+                copy_table(
+                    connections[database],
+                    table,
+                    lambda share, title=title, done=done: progress(title, done + share, total),
+                )
+    progress("all tables", total, total)
 
 
-def _copy(connection: psycopg.Connection, table: Table) -> None:
-    statement = sql.SQL("copy {} ({}) from stdin").format(
-        sql.Identifier(table.schema, table.name),
-        sql.SQL(", ").join(map(sql.Identifier, table.columns)),
-    )
-    with connection.cursor() as cursor, cursor.copy(statement) as copy:
-        for row in table.rows:
-            copy.write_row(row)
+def _finish(
+    connection: psycopg.Connection[Any],
+    database: Database,
+    cluster: Cluster,
+    incidents: Incidents,
+    breadth: int,
+) -> None:
+    if database.name == "webbank":
+        if breadth:
+            connection.execute("select set_config('bank.breadth', %s, true)", [str(breadth)])
+            connection.execute((DDL / "breadth.sql").read_bytes())
+        if SCHEMA_DRIFT in incidents:
+            connection.execute((DDL / "i8_on.sql").read_bytes())
+    for schema in database.readable:
+        grants = sql.SQL(
+            "grant usage on schema {schema} to {reader};"
+            " grant select on all tables in schema {schema} to {reader}"
+        )
+        names = {"schema": sql.Identifier(schema), "reader": sql.Identifier(cluster.reader)}
+        connection.execute(grants.format(**names))
+    connection.commit()
+    connection.execute("analyze")
 
 
-def _grant_reading(connection: psycopg.Connection, schema: str) -> None:
-    grants = sql.SQL(
-        "grant usage on schema {schema} to {reader};"
-        " grant select on all tables in schema {schema} to {reader}"
-    )
-    connection.execute(grants.format(schema=sql.Identifier(schema), reader=sql.Identifier(READER)))
+def _name(server_url: str, cluster: Cluster) -> None:
+    with psycopg.connect(server_url) as server:
+        for database in _all(cluster):
+            rename = sql.SQL("alter database {} rename to {}")
+            names = sql.Identifier(database.unfinished), sql.Identifier(database.name)
+            server.execute(rename.format(*names))
+        if cluster is CLUSTER_A:
+            forbid = sql.SQL("revoke connect on database {} from public")
+            server.execute(forbid.format(sql.Identifier(MEMORY.name)))

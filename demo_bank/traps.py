@@ -5,6 +5,8 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from uuid import UUID
 
+import pandas as pd
+
 from demo_bank.table import Table, from_rows
 
 NAMESPACE_BITS = 0x5EED << 96
@@ -16,7 +18,6 @@ def trap_tables(anchor: datetime) -> list[Table]:
         _account_limit(),
         _client_tariff(anchor),
         _client_document(anchor),
-        _operator_session(anchor),
         _fee_bucket(),
         _operator_note(anchor),
         _lock_table(anchor),
@@ -46,7 +47,8 @@ def _account_limit() -> Table:
         (2, 1, Decimal("0.0001")),
         (2, 2, Decimal("999999999999999.9999")),
     )
-    return from_rows("core", "account_limit", ["account_id", "limit_type", "amount"], rows)
+    columns = ["account_id", "limit_type", "amount"]
+    return from_rows("core", "account_limit", columns, rows, tuple(columns[:2]))
 
 
 def _client_tariff(anchor: datetime) -> Table:
@@ -58,29 +60,39 @@ def _client_tariff(anchor: datetime) -> Table:
         (2, "a\tb", date(1, 1, 1), Decimal("-0.000001"), Decimal("0")),
     )
     columns = ["client_profile_id", "fee_code", "valid_from", "pct", "fixed"]
-    return from_rows("core", "client_tariff", columns, rows)
+    return from_rows("core", "client_tariff", columns, rows, tuple(columns[:3]))
 
 
 def _client_document(anchor: datetime) -> Table:
     rows = (
-        (_uuid(1), 1, "PASSPORT", b"\x00\xff\\x and a tab\t", _utc(_ago(anchor, days=90))),
-        (_uuid(2), 1, "", b"", _utc(_ago(anchor, days=2))),
+        (_uuid(1), 1, "PASSPORT", r"\x00ff5c7820616e6420612074616209", _utc(_ago(anchor, days=90))),
+        (_uuid(2), 1, "", r"\x", _utc(_ago(anchor, days=2))),
         (_uuid(3), None, None, None, None),
     )
     columns = ["id", "client_profile_id", "kind", "content", "uploaded_at"]
     return from_rows("core", "client_document", columns, rows)
 
 
-def _operator_session(anchor: datetime) -> Table:
-    rows: Sequence[Sequence[object]] = (
-        (1, "10.0.0.7", "01:30:00", _utc(_ago(anchor, hours=5))),
-        (1, "10.0.0.7", "01:30:00", _utc(_ago(anchor, hours=5))),
-        (2, "2001:db8::1/64", "1 year 2 mons -3 days 04:05:06.789", _utc(_ago(anchor, days=1))),
+def operator_sessions(anchor: datetime, worked: pd.DataFrame) -> Table:
+    """core.operator_session: awkward rows first, then one a work item; it has no key."""
+    awkward: Sequence[Sequence[object]] = (
+        (1, "10.0.0.7", "01:30:00", _utc(_ago(anchor, days=210))),
+        (1, "10.0.0.7", "01:30:00", _utc(_ago(anchor, days=210))),
+        (2, "2001:db8::1/64", "1 year 2 mons -3 days 04:05:06.789", _utc(_ago(anchor, days=211))),
         (3, "192.168.0.0/24", "-00:00:00.000001", "infinity"),
         (None, None, None, "-infinity"),
     )
     columns = ["operator_id", "ip", "duration", "started_at"]
-    return from_rows("core", "operator_session", columns, rows)
+    items = pd.DataFrame(
+        {
+            "operator_id": worked["operator_id"],
+            "ip": "10.0.1." + worked["operator_id"].astype(str),
+            "duration": worked["seconds"].round(3).astype(str) + " s",
+            "started_at": worked["started_at"].astype(str) + "+00",
+        }
+    ).astype(object)
+    table = from_rows("core", "operator_session", columns, awkward, ())
+    return Table("core", "operator_session", pd.concat([table.frame, items]), ())
 
 
 def _fee_bucket() -> Table:
@@ -93,7 +105,7 @@ def _fee_bucket() -> Table:
         ('it\'s "quoted", with\ttab,\nnewline, \r and \\ backslash', None, None, "(0.5,]"),
         ("naïve 漢字 🏦 e\u0301", Decimal("1"), Decimal("2"), "[1,2]"),
     )
-    return from_rows("core", "fee_bucket", ["name", "lo", "hi", "r"], rows)
+    return from_rows("core", "fee_bucket", ["name", "lo", "hi", "r"], rows, ())
 
 
 def _operator_note(anchor: datetime) -> Table:
@@ -103,7 +115,7 @@ def _operator_note(anchor: datetime) -> Table:
         (None, "NULL", _utc(_ago(anchor, hours=1))),
         (3, None, None),
     )
-    return from_rows("core", "OperatorNote", ["ClientProfileId", "Body", "CreatedAt"], rows)
+    return from_rows("core", "OperatorNote", ["ClientProfileId", "Body", "CreatedAt"], rows, ())
 
 
 def _lock_table(anchor: datetime) -> Table:
@@ -119,7 +131,7 @@ def _provider_call_log(anchor: datetime) -> Table:
         (4, "aml-provider", 200, _ago(anchor, hours=2)),
     )
     columns = ["id", "provider", "status", "called_at"]
-    return from_rows("integration", "provider_call_log", columns, rows)
+    return from_rows("integration", "provider_call_log", columns, rows, ("id", "called_at"))
 
 
 def _statement_line(anchor: datetime) -> Table:
@@ -133,9 +145,38 @@ def _statement_line(anchor: datetime) -> Table:
 
 def _api_client(anchor: datetime) -> Table:
     rows: Sequence[Sequence[object]] = (
-        (_uuid(11), 1, ["payments:read", 'quo"te', ""], _utc(_ago(anchor, days=400))),
-        (_uuid(12), None, [], None),
-        (_uuid(13), 2, [None, "NULL", "{}"], _utc(_ago(anchor, days=4))),
+        (_uuid(11), 1, r'{payments:read,"quo\"te",""}', _utc(_ago(anchor, days=400))),
+        (_uuid(12), None, "{}", None),
+        (_uuid(13), 2, '{NULL,"NULL","{}"}', _utc(_ago(anchor, days=4))),
     )
     columns = ["id", "client_profile_id", "scopes", "created_at"]
     return from_rows("eapi", "api_client", columns, rows)
+
+
+def other_cluster_tables(anchor: datetime) -> list[tuple[str, Table]]:
+    """A few rows in every database that Heartbeat may not read or cannot reach."""
+    ago = _ago(anchor, hours=3)
+    columns = {
+        ("bpm", "process_instance"): (["payment_id", "definition", "started_at"], (1, "hold", ago)),
+        ("notification", "message"): (
+            ["client_profile_id", "channel", "status", "sent_at"],
+            (1, "SMS", "SENT", ago),
+        ),
+        ("vmi", "declaration"): (["client_profile_id", "period", "sent_at"], (1, "2026-10", ago)),
+        ("mms", "sepa_message"): (
+            ["payment_id", "message_type", "status", "sent_at"],
+            (1, "pacs.008", "ACCEPTED", ago),
+        ),
+        ("mms_inst", "instant_message"): (
+            ["payment_id", "status", "accepted_at", "latency_ms"],
+            (2, "ACCEPTED", ago, 4_200),
+        ),
+        ("mss_kart", "authorization_log"): (
+            ["card_id", "amount", "approved", "authorized_at"],
+            (1, Decimal("12.5000"), True, ago),
+        ),
+    }
+    return [
+        (database, from_rows(database, name, ["id", *fields], [(1, *row), (2, *row)]))
+        for (database, name), (fields, row) in columns.items()
+    ]

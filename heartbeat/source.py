@@ -78,6 +78,11 @@ class SourceFile(BaseModel):
     """The first load of a table with more rows goes in ranges of so many, each committed."""
     statement_timeout: _Interval = "30 minutes"
     """How long one statement may run in the source."""
+    replayed_until: Annotated[str | None, NONE_WHEN_EMPTY] = None
+    """A query for the moment (timestamptz) up to which a copy has what its primary has.
+
+    NULL, as `pg_last_xact_replay_timestamp()` gives on a primary, means up to now.
+    """
 
     @property
     def statement_timeout_ms(self) -> str:

@@ -6,9 +6,9 @@ period: snapshot
 unit: EUR
 direction: higher_is_better
 kind: rolling_stat
-norm_value: 15000000
-alert_value: 12000000
-target_value: 22000000
+norm_value: 35000000
+alert_value: 25000000
+target_value: 50000000
 owner:
 cuts: [balance_movers, client_segments]
 description: All money that clients hold with the bank at this moment.
@@ -19,15 +19,14 @@ methodology: >-
   The last balance of every client account, negative ones included, in euro at the last exchange rate known at the
   moment. History shows the lowest sum at any moment of a past day, at that day's closing rates. A currency without any
   rate is left out.
-notes: >-
-  The lines are floors for the small demo bank of 300 clients and must be set anew for a real one.
+notes: The lines are floors for the demo bank at its default scale of 0.1 and must be set anew for a real one.
 --- */
 -- name: value
 with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time <= heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
         order by quote, rate_time desc, id desc
     )
     union all
@@ -36,49 +35,40 @@ with rates as (
 latest as (
     select distinct on (account_id) account_id, balance
     from webbank_core.account_balance_log
-    where "timestamp" <= heartbeat.as_of() at time zone 'UTC'
+    where "timestamp" < heartbeat.as_of() at time zone 'UTC'
     order by account_id, "timestamp" desc, id desc
+),
+held as (
+    select a.currency, sum(latest.balance) as amount
+    from latest
+    join webbank_core.account a on a.id = latest.account_id
+    group by a.currency
 )
-select round(sum(latest.balance / rates.per_eur), 2)
-from latest
-join webbank_core.account a on a.id = latest.account_id
-join rates on rates.currency = a.currency
+select round(sum(held.amount / rates.per_eur), 2)
+from held
+join rates on rates.currency = held.currency
 
 -- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-days as (
-    select
-        g.day::date as d,
-        g.day::date = today.d as is_today,
-        least(
-            (g.day + interval '1 day') at time zone heartbeat.business_timezone() at time zone 'UTC',
-            today.now_utc
-        ) as closes
-    from today
-    cross join lateral generate_series(
-        today.d::timestamp - interval '89 days', today.d::timestamp, interval '1 day'
-    ) as g (day)
-),
-quotes as (
-    select
+with closings as (
+    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
         quote as currency,
         rate as per_eur,
-        rate_time,
-        lead(rate_time, 1, 'infinity') over (partition by quote order by rate_time, id) as next_time
+        heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR'
+    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
-day_rates as (
-    select days.d, quotes.currency, quotes.per_eur
-    from days
-    join quotes on quotes.rate_time <= days.closes and quotes.next_time > days.closes
+quotes as (
+    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    from closings
+),
+rates as (
+    select day.d, quotes.currency, quotes.per_eur
+    from heartbeat.business_days(90) day
+    join quotes on quotes.d <= day.d and quotes.until > day.d
     union all
     select d, 'EUR', 1
-    from days
+    from heartbeat.business_days(90)
 ),
 moves as (
     select
@@ -89,54 +79,60 @@ moves as (
         ) as delta
     from webbank_core.account_balance_log l
     join webbank_core.account a on a.id = l.account_id
-    cross join today
-    where l."timestamp" <= today.now_utc
+    where l."timestamp" < heartbeat.as_of() at time zone 'UTC'
 ),
 dated as (
+    -- what moved before the first day is its opening level
     select
         currency,
-        t,
-        delta,
-        (t at time zone 'UTC' at time zone heartbeat.business_timezone())::date as d
+        greatest(t, first.opens at time zone 'UTC' - interval '1 second') as t,
+        delta
     from moves
-    where delta <> 0
+    cross join (select min(opens) as opens from heartbeat.business_days()) first
 ),
-daily as (
-    select d, currency, sum(delta) as delta
+instants as (
+    select currency, t, heartbeat.business_day(t at time zone 'UTC') as d, sum(delta) as delta
     from dated
-    group by d, currency
+    group by currency, t
+),
+closing_levels as (
+    select currency, d, sum(sum(delta)) over (partition by currency order by d) as amount
+    from instants
+    group by currency, d
+),
+standing as (
+    -- the level at which each day opens, carried over days without a move
+    select
+        currency, d, lead(d, 1, 'infinity') over (partition by currency order by d) as until, amount
+    from closing_levels
 ),
 openings as (
-    select days.d, sum(daily.delta / day_rates.per_eur) as eur
-    from days
-    join daily on daily.d < days.d
-    join day_rates on day_rates.d = days.d and day_rates.currency = daily.currency
-    group by days.d
+    select day.d, sum(standing.amount / rates.per_eur) as eur
+    from heartbeat.business_days() day
+    join standing on standing.d < day.d and standing.until >= day.d
+    join rates on rates.d = day.d and rates.currency = standing.currency
+    group by day.d
 ),
 steps as (
     select
-        dated.d,
-        sum(dated.delta / day_rates.per_eur) over (partition by dated.d order by dated.t) as eur,
-        sum(dated.delta / day_rates.per_eur) over (partition by dated.d) as whole_day
-    from dated
-    join day_rates on day_rates.d = dated.d and day_rates.currency = dated.currency
+        instants.d,
+        sum(sum(instants.delta / rates.per_eur)) over (
+            partition by instants.d order by instants.t
+        ) as eur
+    from instants
+    join rates on rates.d = instants.d and rates.currency = instants.currency
+    group by instants.d, instants.t
 ),
 extremes as (
-    select d, min(eur) as worst, max(whole_day) as whole_day
+    select d, min(eur) as eur
     from steps
     group by d
 )
 select
-    days.d,
-    round(
-        coalesce(openings.eur, 0)
-        + case
-            when days.is_today then coalesce(extremes.whole_day, 0)
-            else least(coalesce(extremes.worst, 0), 0)
-        end,
-        2
-    ) as v
-from days
-left join openings on openings.d = days.d
-left join extremes on extremes.d = days.d
-order by days.d
+    day.d,
+    round(coalesce(openings.eur, 0) + least(coalesce(extremes.eur, 0), 0), 2) as v
+from heartbeat.business_days() day
+left join openings on openings.d = day.d
+left join extremes on extremes.d = day.d
+where not day.is_today
+order by day.d

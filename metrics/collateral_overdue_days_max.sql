@@ -23,58 +23,40 @@ notes: >-
   Today is the date in the business time zone. A released collateral counts until its last update, which is the release.
 --- */
 -- name: value
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-paid as (
+with paid as (
     select collateral_id, sum(amount) as amount
     from webbank_core.collateral_payment
-    where paid_by = 'CLIENT' and paid_at <= heartbeat.as_of() at time zone 'UTC'
+    where paid_by = 'CLIENT' and paid_at < heartbeat.as_of() at time zone 'UTC'
     group by collateral_id
 ),
 overdue as (
     select
         c.currency,
-        today.d - c.due_date as days,
+        heartbeat.business_day(heartbeat.as_of()) - c.due_date as days,
         c.required_amount - coalesce(paid.amount, 0) as amount
     from webbank_core.collateral c
     join webbank_dict.collateral_state s on s.id = c.state_id
-    cross join today
     left join paid on paid.collateral_id = c.id
     where
-        c.due_date < today.d
-        and c.create_time <= today.now_utc
-        and (s.code <> 'RELEASED' or c.update_time > today.now_utc)
+        c.due_date < heartbeat.business_day(heartbeat.as_of())
+        and c.create_time < heartbeat.as_of() at time zone 'UTC'
+        and (s.code <> 'RELEASED' or c.update_time >= heartbeat.as_of() at time zone 'UTC')
         and c.required_amount > coalesce(paid.amount, 0)
 )
 select coalesce(max(days), 0)
 from overdue
 
 -- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-days as (
+with days as (
     -- what is overdue only shrinks within a day, so the worst moment of a past day is its start
-    select
-        g.day::date as d,
-        case
-            when g.day::date = today.d then today.now_utc
-            else g.day at time zone heartbeat.business_timezone() at time zone 'UTC'
-        end as moment
-    from today
-    cross join lateral generate_series(
-        today.d::timestamp - interval '89 days', today.d::timestamp, interval '1 day'
-    ) as g (day)
+    select d, opens at time zone 'UTC' as moment
+    from heartbeat.business_days()
+    where not is_today
 ),
 paid as (
     select days.d, p.collateral_id, sum(p.amount) as amount
     from days
-    join webbank_core.collateral_payment p on p.paid_by = 'CLIENT' and p.paid_at <= days.moment
+    join webbank_core.collateral_payment p on p.paid_by = 'CLIENT' and p.paid_at < days.moment
     group by days.d, p.collateral_id
 ),
 overdue as (
@@ -84,14 +66,14 @@ overdue as (
         days.d - c.due_date as days,
         c.required_amount - coalesce(paid.amount, 0) as amount
     from days
-    join webbank_core.collateral c on c.due_date < days.d and c.create_time <= days.moment
+    join webbank_core.collateral c on c.due_date < days.d and c.create_time < days.moment
     join webbank_dict.collateral_state s on s.id = c.state_id
     left join paid on paid.d = days.d and paid.collateral_id = c.id
     where
-        (s.code <> 'RELEASED' or c.update_time > days.moment)
+        (s.code <> 'RELEASED' or c.update_time >= days.moment)
         and c.required_amount > coalesce(paid.amount, 0)
 )
-select days.d, coalesce(max(overdue.days), 0)::numeric as v
+select days.d, coalesce(max(overdue.days), 0) as v
 from days
 left join overdue on overdue.d = days.d
 group by days.d

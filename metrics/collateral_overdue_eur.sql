@@ -24,16 +24,11 @@ notes: >-
   Today is the date in the business time zone. A released collateral counts until its last update, which is the release.
 --- */
 -- name: value
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-rates as (
+with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time <= heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
         order by quote, rate_time desc, id desc
     )
     union all
@@ -42,22 +37,21 @@ rates as (
 paid as (
     select collateral_id, sum(amount) as amount
     from webbank_core.collateral_payment
-    where paid_by = 'CLIENT' and paid_at <= heartbeat.as_of() at time zone 'UTC'
+    where paid_by = 'CLIENT' and paid_at < heartbeat.as_of() at time zone 'UTC'
     group by collateral_id
 ),
 overdue as (
     select
         c.currency,
-        today.d - c.due_date as days,
+        heartbeat.business_day(heartbeat.as_of()) - c.due_date as days,
         c.required_amount - coalesce(paid.amount, 0) as amount
     from webbank_core.collateral c
     join webbank_dict.collateral_state s on s.id = c.state_id
-    cross join today
     left join paid on paid.collateral_id = c.id
     where
-        c.due_date < today.d
-        and c.create_time <= today.now_utc
-        and (s.code <> 'RELEASED' or c.update_time > today.now_utc)
+        c.due_date < heartbeat.business_day(heartbeat.as_of())
+        and c.create_time < heartbeat.as_of() at time zone 'UTC'
+        and (s.code <> 'RELEASED' or c.update_time >= heartbeat.as_of() at time zone 'UTC')
         and c.required_amount > coalesce(paid.amount, 0)
 )
 select coalesce(round(sum(overdue.amount / rates.per_eur), 2), 0)
@@ -65,45 +59,37 @@ from overdue
 join rates on rates.currency = overdue.currency
 
 -- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
+with closings as (
+    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
+        quote as currency,
+        rate as per_eur,
+        heartbeat.business_day(rate_time at time zone 'UTC') as d
+    from currency_rate_rate.rate
+    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
+),
+quotes as (
+    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    from closings
+),
+rates as (
+    select day.d, quotes.currency, quotes.per_eur
+    from heartbeat.business_days(90) day
+    join quotes on quotes.d <= day.d and quotes.until > day.d
+    union all
+    select d, 'EUR', 1
+    from heartbeat.business_days(90)
 ),
 days as (
     -- what is overdue only shrinks within a day, so the worst moment of a past day is its start
-    select
-        g.day::date as d,
-        case
-            when g.day::date = today.d then today.now_utc
-            else g.day at time zone heartbeat.business_timezone() at time zone 'UTC'
-        end as moment
-    from today
-    cross join lateral generate_series(
-        today.d::timestamp - interval '89 days', today.d::timestamp, interval '1 day'
-    ) as g (day)
-),
-quotes as (
-    select
-        quote as currency,
-        rate as per_eur,
-        rate_time,
-        lead(rate_time, 1, 'infinity') over (partition by quote order by rate_time, id) as next_time
-    from currency_rate_rate.rate
-    where base = 'EUR'
-),
-day_rates as (
-    select days.d, quotes.currency, quotes.per_eur
-    from days
-    join quotes on quotes.rate_time <= days.moment and quotes.next_time > days.moment
-    union all
-    select d, 'EUR', 1
-    from days
+    select d, opens at time zone 'UTC' as moment
+    from heartbeat.business_days()
+    where not is_today
 ),
 paid as (
     select days.d, p.collateral_id, sum(p.amount) as amount
     from days
-    join webbank_core.collateral_payment p on p.paid_by = 'CLIENT' and p.paid_at <= days.moment
+    join webbank_core.collateral_payment p on p.paid_by = 'CLIENT' and p.paid_at < days.moment
     group by days.d, p.collateral_id
 ),
 overdue as (
@@ -113,16 +99,16 @@ overdue as (
         days.d - c.due_date as days,
         c.required_amount - coalesce(paid.amount, 0) as amount
     from days
-    join webbank_core.collateral c on c.due_date < days.d and c.create_time <= days.moment
+    join webbank_core.collateral c on c.due_date < days.d and c.create_time < days.moment
     join webbank_dict.collateral_state s on s.id = c.state_id
     left join paid on paid.d = days.d and paid.collateral_id = c.id
     where
-        (s.code <> 'RELEASED' or c.update_time > days.moment)
+        (s.code <> 'RELEASED' or c.update_time >= days.moment)
         and c.required_amount > coalesce(paid.amount, 0)
 )
-select days.d, coalesce(round(sum(overdue.amount / day_rates.per_eur), 2), 0) as v
+select days.d, coalesce(round(sum(overdue.amount / rates.per_eur), 2), 0) as v
 from days
 left join overdue on overdue.d = days.d
-left join day_rates on day_rates.d = overdue.d and day_rates.currency = overdue.currency
+left join rates on rates.d = days.d and rates.currency = overdue.currency
 group by days.d
 order by days.d

@@ -27,7 +27,7 @@ with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time <= heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
         order by quote, rate_time desc, id desc
     )
     union all
@@ -37,7 +37,7 @@ imbalances as (
     select e.currency, sum(case e.debit_credit when 'D' then e.amount else -e.amount end) as amount
     from webbank_core.entry e
     join webbank_dict.entry_state s on s.id = e.entry_state_id
-    where s.code = 'POSTED' and e.create_time <= heartbeat.as_of() at time zone 'UTC'
+    where s.code = 'POSTED' and e.create_time < heartbeat.as_of() at time zone 'UTC'
     group by e.currency
 )
 select coalesce(max(abs(imbalances.amount) / rates.per_eur), 0)
@@ -45,51 +45,36 @@ from imbalances
 join rates on rates.currency = imbalances.currency
 
 -- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-days as (
-    select
-        g.day::date as d,
-        case
-            when g.day::date = today.d then today.now_utc
-            else g.day at time zone heartbeat.business_timezone() at time zone 'UTC'
-        end as opens,
-        least(
-            (g.day + interval '1 day') at time zone heartbeat.business_timezone() at time zone 'UTC',
-            today.now_utc
-        ) as closes
-    from today
-    cross join lateral generate_series(
-        today.d::timestamp - interval '89 days', today.d::timestamp, interval '1 day'
-    ) as g (day)
-),
-quotes as (
-    select
+with closings as (
+    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
         quote as currency,
         rate as per_eur,
-        rate_time,
-        lead(rate_time, 1, 'infinity') over (partition by quote order by rate_time, id) as next_time
+        heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR'
+    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
-day_rates as (
-    select days.d, quotes.currency, quotes.per_eur
-    from days
-    join quotes on quotes.rate_time <= days.closes and quotes.next_time > days.closes
+quotes as (
+    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    from closings
+),
+rates as (
+    select day.d, quotes.currency, quotes.per_eur
+    from heartbeat.business_days(90) day
+    join quotes on quotes.d <= day.d and quotes.until > day.d
     union all
     select d, 'EUR', 1
-    from days
+    from heartbeat.business_days(90)
 ),
 instants as (
     -- the sides of one posting share their instant, so only what is one-sided remains
-    select e.currency, e.create_time as t, sum(case e.debit_credit when 'D' then e.amount else -e.amount end) as delta
+    select
+        e.currency,
+        e.create_time as t,
+        sum(case e.debit_credit when 'D' then e.amount else -e.amount end) as delta
     from webbank_core.entry e
     join webbank_dict.entry_state s on s.id = e.entry_state_id
-    cross join today
-    where s.code = 'POSTED' and e.create_time <= today.now_utc
+    where s.code = 'POSTED' and e.create_time < heartbeat.as_of() at time zone 'UTC'
     group by e.currency, e.create_time
     having sum(case e.debit_credit when 'D' then e.amount else -e.amount end) <> 0
 ),
@@ -100,15 +85,12 @@ levels as (
         lead(t, 1, 'infinity') over (partition by currency order by t) as until,
         sum(delta) over (partition by currency order by t) as amount
     from instants
-),
-worst as (
-    select days.d, max(abs(levels.amount) / day_rates.per_eur) as eur
-    from days
-    join levels on levels.t <= days.closes and levels.until > days.opens
-    join day_rates on day_rates.d = days.d and day_rates.currency = levels.currency
-    group by days.d
 )
-select days.d, coalesce(worst.eur, 0) as v
-from days
-left join worst on worst.d = days.d
-order by days.d
+select day.d, coalesce(max(abs(levels.amount) / rates.per_eur), 0) as v
+from heartbeat.business_days() day
+left join levels
+    on levels.t < day.closes at time zone 'UTC' and levels.until > day.opens at time zone 'UTC'
+left join rates on rates.d = day.d and rates.currency = levels.currency
+where not day.is_today
+group by day.d
+order by day.d

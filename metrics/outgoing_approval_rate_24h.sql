@@ -13,16 +13,16 @@ owner:
 cuts: [payment_outcomes, rejection_reasons, outgoing_payment_journey]
 description: Of the outgoing payments that were decided in the last 24 hours, the share that was executed.
 how_to_read: >-
-  Every point below the line is one client payment in a hundred that did not go out. Its fee is lost at once, its
-  sender calls support, and a correspondent or a limit that rejects in bulk moves whole balances to another bank.
+  Every point below the line is one client payment in a hundred that did not go out. Its fee is lost at once, its sender
+  calls support, and a correspondent or a limit that rejects in bulk moves whole balances to another bank.
 methodology: >-
-  Payments with direction OUT that reached EXECUTED, REJECTED or CANCELLED in the window, by the payment state log;
-  100 x executed / all of them. Payments still under way are not counted. A later return does not undo an execution.
-  With no decided payment there is no rate. A past day is the whole business day.
+  Payments with direction OUT that reached EXECUTED, REJECTED or CANCELLED in the window, by the payment state log; 100
+  x executed / all of them. Payments still under way are not counted. A later return does not undo an execution. With no
+  decided payment there is no rate. A past day is the whole business day.
 notes: Webbank's view. What the back office decides before webbank hears of it is not visible here.
 --- */
 -- name: value
-select round(100.0 * count(*) filter (where s.is_success) / nullif(count(*), 0), 4)
+select 100.0 * count(*) filter (where s.is_success) / nullif(count(*), 0)
 from webbank_core.payment_state_log l
 join webbank_dict.payment_state s on s.id = l.state_id
 join webbank_core.payment p on p.id = l.payment_id
@@ -30,55 +30,24 @@ join webbank_dict.payment_type t on t.id = p.type_id
 where
     s.code in ('EXECUTED', 'REJECTED', 'CANCELLED')
     and t.direction = 'OUT'
-    and l."timestamp" > heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
-    and l."timestamp" <= heartbeat.as_of() at time zone 'UTC'
+    and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
+    and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
 
 -- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-days as (
-    select today.d - n as d
-    from today
-    cross join generate_series(0, 89) as n
-),
-decisions as (
-    select l."timestamp" as t, s.is_success
+with decisions as (
+    select heartbeat.business_day(l."timestamp" at time zone 'UTC') as d, s.is_success
     from webbank_core.payment_state_log l
     join webbank_dict.payment_state s on s.id = l.state_id
     join webbank_core.payment p on p.id = l.payment_id
     join webbank_dict.payment_type t on t.id = p.type_id
-    where s.code in ('EXECUTED', 'REJECTED', 'CANCELLED') and t.direction = 'OUT'
-),
-recent as (
-    select
-        decisions.*,
-        (decisions.t at time zone 'UTC' at time zone heartbeat.business_timezone())::date as day,
-        decisions.t > today.now_utc - interval '24 hours' as is_of_last_24_hours
-    from decisions
-    cross join today
-    where decisions.t > today.now_utc - interval '92 days' and decisions.t <= today.now_utc
-),
-counted as (
-    -- a past day is whole; today is the last 24 hours
-    select recent.day as d, recent.is_success
-    from recent
-    cross join today
-    where recent.day < today.d
-    union all
-    select today.d, recent.is_success
-    from recent
-    cross join today
-    where recent.is_of_last_24_hours
+    where
+        s.code in ('EXECUTED', 'REJECTED', 'CANCELLED')
+        and t.direction = 'OUT'
+        and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '92 days'
 )
-select
-    days.d,
-    round(
-        100.0 * count(*) filter (where counted.is_success) / nullif(count(counted.is_success), 0), 4
-    ) as v
-from days
-left join counted on counted.d = days.d
-group by days.d
-order by days.d
+select day.d, 100.0 * count(*) filter (where decisions.is_success) / count(*) as v
+from heartbeat.business_days() day
+join decisions on decisions.d = day.d
+where not day.is_today
+group by day.d
+order by day.d

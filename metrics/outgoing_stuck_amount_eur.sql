@@ -6,9 +6,9 @@ period: snapshot
 unit: EUR
 direction: lower_is_better
 kind: threshold
-norm_value: 12500
-alert_value: 50000
-target_value: 2500
+norm_value: 25000
+alert_value: 100000
+target_value: 5000
 owner:
 cuts: [outgoing_payment_journey, money_at_risk]
 description: The money in outgoing payments that were created more than 24 hours ago and have not ended yet.
@@ -17,148 +17,148 @@ how_to_read: >-
   largest payments belong to the clients whose balances the bank can least afford to lose.
 methodology: >-
   The amounts of the payments that outgoing_stuck_payments counts, in euro at the last exchange rate known at the
-  moment. History shows the largest sum at any moment of a past day, at that day's closing rates. A currency without
-  any rate is left out.
+  moment. History shows the largest sum at any moment of a past day, at that day's closing rates. A currency without any
+  rate is left out.
 notes: >-
-  The lines are scaled to the small demo bank of 300 clients; at full size they would be 250,000, 1,000,000 and a
+  The lines are scaled to the demo bank at its default scale of 0.1; at full size they would be 250,000, 1,000,000 and a
   target of 50,000.
 --- */
 -- name: value
-with closings as (
-    select l.payment_id, min(l."timestamp") as closed_at
+with endings as (
+    select l.payment_id, min(l."timestamp") as ended_at
     from webbank_core.payment_state_log l
     join webbank_dict.payment_state s on s.id = l.state_id
-    where s.is_terminal and l."timestamp" <= heartbeat.as_of() at time zone 'UTC'
+    where s.is_terminal and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
     group by l.payment_id
 ),
 rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time <= heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
         order by quote, rate_time desc, id desc
     )
     union all
     select 'EUR', 1
+),
+stuck as (
+    select p.currency, sum(p.amount) as amount
+    from webbank_core.payment p
+    join webbank_dict.payment_type t on t.id = p.type_id
+    left join endings on endings.payment_id = p.id
+    where
+        t.direction = 'OUT'
+        and p.create_time < heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
+        and endings.payment_id is null
+    group by p.currency
 )
-select coalesce(round(sum(p.amount / rates.per_eur), 2), 0)
-from webbank_core.payment p
-join webbank_dict.payment_type t on t.id = p.type_id
-join rates on rates.currency = p.currency
-left join closings on closings.payment_id = p.id
-where
-    t.direction = 'OUT'
-    and p.create_time < heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
-    and closings.payment_id is null
+select coalesce(round(sum(stuck.amount / rates.per_eur), 2), 0)
+from stuck
+join rates on rates.currency = stuck.currency
 
 -- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-days as (
-    select
-        g.day::date as d,
-        g.day::date = today.d as is_today,
-        least(
-            (g.day + interval '1 day') at time zone heartbeat.business_timezone() at time zone 'UTC',
-            today.now_utc
-        ) as closes
-    from today
-    cross join lateral generate_series(
-        today.d::timestamp - interval '89 days', today.d::timestamp, interval '1 day'
-    ) as g (day)
-),
-quotes as (
-    select
+with closings as (
+    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
         quote as currency,
         rate as per_eur,
-        rate_time,
-        lead(rate_time, 1, 'infinity') over (partition by quote order by rate_time, id) as next_time
+        heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR'
+    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
-day_rates as (
-    select days.d, quotes.currency, quotes.per_eur
-    from days
-    join quotes on quotes.rate_time <= days.closes and quotes.next_time > days.closes
+quotes as (
+    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    from closings
+),
+rates as (
+    select day.d, quotes.currency, quotes.per_eur
+    from heartbeat.business_days(90) day
+    join quotes on quotes.d <= day.d and quotes.until > day.d
     union all
     select d, 'EUR', 1
-    from days
+    from heartbeat.business_days(90)
 ),
-closings as (
-    select l.payment_id, min(l."timestamp") as closed_at
+endings as (
+    select l.payment_id, min(l."timestamp") as ended_at
     from webbank_core.payment_state_log l
     join webbank_dict.payment_state s on s.id = l.state_id
-    where s.is_terminal and l."timestamp" <= heartbeat.as_of() at time zone 'UTC'
+    where s.is_terminal and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
     group by l.payment_id
 ),
 stuck as (
     select
-        p.currency, p.amount, p.create_time + interval '24 hours' as stuck_at, closings.closed_at
+        p.currency,
+        p.amount,
+        p.create_time + interval '24 hours' as since,
+        endings.ended_at
     from webbank_core.payment p
     join webbank_dict.payment_type t on t.id = p.type_id
-    left join closings on closings.payment_id = p.id
+    left join endings on endings.payment_id = p.id
     where
         t.direction = 'OUT'
-        and coalesce(closings.closed_at, 'infinity') > p.create_time + interval '24 hours'
+        and p.create_time < heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
+        and (endings.ended_at is null or endings.ended_at > p.create_time + interval '24 hours')
 ),
 moves as (
-    select stuck.currency, stuck.stuck_at as t, stuck.amount as delta
+    select currency, since as t, amount as delta
     from stuck
-    cross join today
-    where stuck.stuck_at < today.now_utc
     union all
-    select currency, closed_at, -amount
+    select currency, ended_at, -amount
     from stuck
-    where closed_at is not null
+    where ended_at is not null
 ),
 dated as (
+    -- what moved before the first day is its opening level
     select
         currency,
-        t,
-        delta,
-        (t at time zone 'UTC' at time zone heartbeat.business_timezone())::date as d
+        greatest(t, first.opens at time zone 'UTC' - interval '1 second') as t,
+        delta
     from moves
-    where delta <> 0
+    cross join (select min(opens) as opens from heartbeat.business_days()) first
 ),
-daily as (
-    select d, currency, sum(delta) as delta
+instants as (
+    select currency, t, heartbeat.business_day(t at time zone 'UTC') as d, sum(delta) as delta
     from dated
-    group by d, currency
+    group by currency, t
+),
+closing_levels as (
+    select currency, d, sum(sum(delta)) over (partition by currency order by d) as amount
+    from instants
+    group by currency, d
+),
+standing as (
+    -- the level at which each day opens, carried over days without a move
+    select
+        currency, d, lead(d, 1, 'infinity') over (partition by currency order by d) as until, amount
+    from closing_levels
 ),
 openings as (
-    select days.d, sum(daily.delta / day_rates.per_eur) as eur
-    from days
-    join daily on daily.d < days.d
-    join day_rates on day_rates.d = days.d and day_rates.currency = daily.currency
-    group by days.d
+    select day.d, sum(standing.amount / rates.per_eur) as eur
+    from heartbeat.business_days() day
+    join standing on standing.d < day.d and standing.until >= day.d
+    join rates on rates.d = day.d and rates.currency = standing.currency
+    group by day.d
 ),
 steps as (
     select
-        dated.d,
-        sum(dated.delta / day_rates.per_eur) over (partition by dated.d order by dated.t) as eur,
-        sum(dated.delta / day_rates.per_eur) over (partition by dated.d) as whole_day
-    from dated
-    join day_rates on day_rates.d = dated.d and day_rates.currency = dated.currency
+        instants.d,
+        sum(sum(instants.delta / rates.per_eur)) over (
+            partition by instants.d order by instants.t
+        ) as eur
+    from instants
+    join rates on rates.d = instants.d and rates.currency = instants.currency
+    group by instants.d, instants.t
 ),
 extremes as (
-    select d, max(eur) as worst, max(whole_day) as whole_day
+    select d, max(eur) as eur
     from steps
     group by d
 )
 select
-    days.d,
-    round(
-        coalesce(openings.eur, 0)
-        + case
-            when days.is_today then coalesce(extremes.whole_day, 0)
-            else greatest(coalesce(extremes.worst, 0), 0)
-        end,
-        2
-    ) as v
-from days
-left join openings on openings.d = days.d
-left join extremes on extremes.d = days.d
-order by days.d
+    day.d,
+    round(coalesce(openings.eur, 0) + greatest(coalesce(extremes.eur, 0), 0), 2) as v
+from heartbeat.business_days() day
+left join openings on openings.d = day.d
+left join extremes on extremes.d = day.d
+where not day.is_today
+order by day.d

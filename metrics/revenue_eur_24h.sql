@@ -6,9 +6,9 @@ period: 24h
 unit: EUR
 direction: higher_is_better
 kind: rolling_stat
-norm_value: 200
-alert_value: 100
-target_value: 450
+norm_value: 500
+alert_value: 200
+target_value: 1500
 owner:
 cuts: [revenue_anatomy, revenue_concentration]
 description: What clients paid the bank in the last 24 hours in fees, exchange margin and interest.
@@ -17,115 +17,101 @@ how_to_read: >-
   gap to the line is money that does not come back.
 methodology: >-
   Posted entries of revenue types (FEE, FX_MARGIN, INTEREST) on the fee income account -2, credits less debits, by the
-  time of the entry, in euro at the last exchange rate known at the end of the window. Pending, reversed and cancelled
-  entries are not counted. A past day is the whole business day. A currency without any rate is left out.
+  time of the entry, in euro at the closing rate of the business day of each entry, on the last day at the last rate
+  known. Pending, reversed and cancelled entries are not counted. A past day is the whole business day. A currency
+  without any rate is left out.
 notes: >-
-  The lines are floors for the small demo bank of 300 clients and must be set anew for a real one. They leave room
-  for Sundays, when clients pay least.
+  The lines are floors for the demo bank at its default scale of 0.1 and must be set anew for a real one. They leave
+  room for Sundays and holidays, when clients pay least.
 --- */
 -- name: value
-with rates as (
-    (
-        select distinct on (quote) quote as currency, rate as per_eur
-        from currency_rate_rate.rate
-        where base = 'EUR' and rate_time <= heartbeat.as_of() at time zone 'UTC'
-        order by quote, rate_time desc, id desc
-    )
-    union all
-    select 'EUR', 1
-)
-select
-    coalesce(
-        round(
-            sum(case e.debit_credit when 'C' then e.amount else -e.amount end / rates.per_eur), 2
-        ),
-        0
-    )
-from webbank_core.entry e
-join webbank_dict.entry_type t on t.id = e.entry_type_id
-join webbank_dict.entry_state s on s.id = e.entry_state_id
-join rates on rates.currency = e.currency
-where
-    t.is_revenue
-    and s.code = 'POSTED'
-    and e.account_id = -2
-    and e.create_time > heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
-    and e.create_time <= heartbeat.as_of() at time zone 'UTC'
-
--- name: history
-with today as (
-    select
-        (heartbeat.as_of() at time zone heartbeat.business_timezone())::date as d,
-        heartbeat.as_of() at time zone 'UTC' as now_utc
-),
-days as (
-    select
-        g.day::date as d,
-        g.day::date = today.d as is_today,
-        least(
-            (g.day + interval '1 day') at time zone heartbeat.business_timezone() at time zone 'UTC',
-            today.now_utc
-        ) as closes
-    from today
-    cross join lateral generate_series(
-        today.d::timestamp - interval '89 days', today.d::timestamp, interval '1 day'
-    ) as g (day)
-),
-quotes as (
-    select
+with closings as (
+    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
         quote as currency,
         rate as per_eur,
-        rate_time,
-        lead(rate_time, 1, 'infinity') over (partition by quote order by rate_time, id) as next_time
+        heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR'
+    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
-day_rates as (
-    select days.d, quotes.currency, quotes.per_eur
-    from days
-    join quotes on quotes.rate_time <= days.closes and quotes.next_time > days.closes
+quotes as (
+    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    from closings
+),
+rates as (
+    select day.d, quotes.currency, quotes.per_eur
+    from heartbeat.business_days(2) day
+    join quotes on quotes.d <= day.d and quotes.until > day.d
     union all
     select d, 'EUR', 1
-    from days
+    from heartbeat.business_days(2)
 ),
 incomes as (
     select
+        heartbeat.business_day(e.create_time at time zone 'UTC') as d,
         e.currency,
-        e.create_time as t,
-        case e.debit_credit when 'C' then e.amount else -e.amount end as amount
+        sum(case e.debit_credit when 'C' then e.amount else -e.amount end) as amount
     from webbank_core.entry e
     join webbank_dict.entry_type t on t.id = e.entry_type_id
     join webbank_dict.entry_state s on s.id = e.entry_state_id
-    where t.is_revenue and s.code = 'POSTED' and e.account_id = -2
+    where
+        t.is_revenue
+        and s.code = 'POSTED'
+        and e.account_id = -2
+        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
+        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+    group by 1, 2
+)
+select coalesce(round(sum(incomes.amount / rates.per_eur), 2), 0)
+from incomes
+join rates on rates.d = incomes.d and rates.currency = incomes.currency
+
+-- name: history
+with closings as (
+    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
+        quote as currency,
+        rate as per_eur,
+        heartbeat.business_day(rate_time at time zone 'UTC') as d
+    from currency_rate_rate.rate
+    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
-recent as (
-    select
-        incomes.*,
-        (incomes.t at time zone 'UTC' at time zone heartbeat.business_timezone())::date as day,
-        incomes.t > today.now_utc - interval '24 hours' as is_of_last_24_hours
-    from incomes
-    cross join today
-    where incomes.t > today.now_utc - interval '92 days' and incomes.t <= today.now_utc
+quotes as (
+    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    from closings
 ),
-counted as (
-    -- a past day is whole; today is the last 24 hours
-    select recent.day as d, recent.currency, recent.amount
-    from recent
-    cross join today
-    where recent.day < today.d
+rates as (
+    select day.d, quotes.currency, quotes.per_eur
+    from heartbeat.business_days(90) day
+    join quotes on quotes.d <= day.d and quotes.until > day.d
     union all
-    select today.d, recent.currency, recent.amount
-    from recent
-    cross join today
-    where recent.is_of_last_24_hours
+    select d, 'EUR', 1
+    from heartbeat.business_days(90)
+),
+incomes as (
+    select
+        heartbeat.business_day(e.create_time at time zone 'UTC') as d,
+        e.currency,
+        sum(case e.debit_credit when 'C' then e.amount else -e.amount end) as amount
+    from webbank_core.entry e
+    join webbank_dict.entry_type t on t.id = e.entry_type_id
+    join webbank_dict.entry_state s on s.id = e.entry_state_id
+    where
+        t.is_revenue
+        and s.code = 'POSTED'
+        and e.account_id = -2
+        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '92 days'
+        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+    group by 1, 2
 ),
 revenues as (
-    select counted.d, sum(counted.amount / day_rates.per_eur) as eur
-    from counted
-    join day_rates on day_rates.d = counted.d and day_rates.currency = counted.currency
-    group by counted.d
+    select incomes.d, sum(incomes.amount / rates.per_eur) as eur
+    from incomes
+    join rates on rates.d = incomes.d and rates.currency = incomes.currency
+    group by incomes.d
 )
-select days.d, coalesce(round(revenues.eur, 2), 0) as v
-from days
-left join revenues on revenues.d = days.d
-order by days.d
+select day.d, coalesce(round(revenues.eur, 2), 0) as v
+from heartbeat.business_days() day
+left join revenues on revenues.d = day.d
+where not day.is_today
+order by day.d

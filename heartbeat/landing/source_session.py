@@ -58,7 +58,9 @@ class SourceSession:
         self._connection = connection
         self._file = file
         self.polled_at = datetime.now(UTC)
-        """Not later than the snapshot, by this machine's clock."""
+        """Not later than the snapshot, by this machine's clock; of a copy, what it has replayed."""
+        if file.replayed_until:
+            self.polled_at = min(self.polled_at, self._replayed_until(file.replayed_until))
 
     def reflection(self, recorded: Catalog | None = None) -> Reflection:
         """What the source has in this snapshot, unusable tables among it."""
@@ -89,6 +91,11 @@ class SourceSession:
         """The first row of a query; None when it has no row."""
         with self._connection.transaction():
             return self._connection.execute(query).fetchone()
+
+    def _replayed_until(self, query: str) -> datetime:
+        row = self._connection.execute(f"select ({query})::timestamptz".encode()).fetchone()
+        assert row is not None
+        return row[0] or self.polled_at
 
     def _copy(
         self, table: Table, values: Iterable[sql.Composable], condition: sql.Composable | None
@@ -124,7 +131,14 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
         }
         for name, value in settings.items():
             connection.execute("select set_config(%s, %s, true)", [name, value])
-        yield SourceSession(connection, file)
+        try:
+            session = SourceSession(connection, file)
+        except (psycopg.ProgrammingError, psycopg.DataError) as error:
+            raise SourceUnreachableError(
+                f"source {source_name}: replayed_until: {_without_secrets(error, url)}; "
+                "it must be one query for one timestamptz"
+            ) from None
+        yield session
 
 
 def is_lost(error: psycopg.Error) -> bool:

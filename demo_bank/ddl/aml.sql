@@ -1,0 +1,1 @@
+create schema aml; create table aml.aml_retrospective(id bigint primary key, payment_id bigint, client_profile_id bigint, screening_type varchar(16) not null, status varchar(16) not null, score numeric(5,2), hits jsonb, create_at timestamptz not null, decided_at timestamptz, decided_by text);  -- [given] create_at (sic). NO update column on purpose

@@ -1,0 +1,63 @@
+/* ---
+code: APRV
+name: Applications approved, cohort of the last 30 days
+short_name: Applications approved
+period: 30d
+unit: "%"
+direction: higher_is_better
+kind: rolling_stat
+norm_value: 55
+alert_value: 45
+target_value: 65
+owner:
+cuts: [onboarding_funnel, onboarding_time_in_state]
+description: Of the applications submitted in the last 30 days that have been decided, the share that was approved.
+how_to_read: >-
+  Every point below the line is one client in a hundred who was won, paid for by marketing, and lost at the door. Red
+  means that a rule or a reviewer turns away clients whose first year's fees the plan counts on.
+methodology: >-
+  Clients whose SUBMITTED row in the profile state log lies in the last 30 days; 100 x those APPROVED / those APPROVED,
+  REJECTED or WITHDRAWN by the moment. Applications still under way are not counted. Declines come within minutes and
+  approvals after days, so the youngest part of the cohort lowers the rate a little. A past day is the rate at its end.
+notes: An approval is not yet an active client; onboarding_conversion_funnel goes on to that.
+--- */
+-- name: value
+with applications as (
+    select
+        client_profile_id,
+        min("timestamp") filter (where profile_state = 2) as submitted_at,
+        min("timestamp") filter (where profile_state = 6) as approved_at,
+        min("timestamp") filter (where profile_state in (6, 8, 9)) as decided_at
+    from webbank_core.client_profile_state_log
+    group by client_profile_id
+)
+select
+    100.0 * count(*) filter (where approved_at < heartbeat.as_of() at time zone 'UTC')
+    / nullif(count(*) filter (where decided_at < heartbeat.as_of() at time zone 'UTC'), 0)
+from applications
+where
+    submitted_at >= heartbeat.as_of() at time zone 'UTC' - interval '30 days'
+    and submitted_at < heartbeat.as_of() at time zone 'UTC'
+
+-- name: history
+with applications as (
+    select
+        client_profile_id,
+        min("timestamp") filter (where profile_state = 2) as submitted_at,
+        min("timestamp") filter (where profile_state = 6) as approved_at,
+        min("timestamp") filter (where profile_state in (6, 8, 9)) as decided_at
+    from webbank_core.client_profile_state_log
+    group by client_profile_id
+)
+select
+    day.d,
+    100.0 * count(*) filter (where applications.approved_at < day.closes at time zone 'UTC')
+    / nullif(count(*) filter (where applications.decided_at < day.closes at time zone 'UTC'), 0) as v
+from heartbeat.business_days() day
+join applications
+    on applications.submitted_at >= day.closes at time zone 'UTC' - interval '30 days'
+    and applications.submitted_at < day.closes at time zone 'UTC'
+where not day.is_today
+group by day.d
+having count(*) filter (where applications.decided_at < day.closes at time zone 'UTC') > 0
+order by day.d

@@ -1,0 +1,64 @@
+/* ---
+code: OFUN
+name: Onboarding conversion, created to active
+short_name: Onboarding conversion
+period: funnel
+unit: "%"
+direction: higher_is_better
+kind: threshold
+norm_value: 45
+alert_value: 35
+target_value: 55
+owner:
+cuts: [onboarding_funnel, cohort_retention]
+description: Of the profiles created between 60 and 30 days ago, the share that has become an active client.
+how_to_read: >-
+  Each point is one in a hundred of all who began. What is spent on winning clients is spent on all of them, so at the
+  red line every active client costs half as much again as planned.
+methodology: >-
+  Clients whose CREATED row in the profile state log is between 60 and 30 days old; 100 x those ACTIVE by the moment /
+  all of them. The 30 days give every application time to end, so the number does not move with the queue. A past day is
+  the rate at its end.
+notes: >-
+  A change in the process shows here a month later; onboarding_time_p50_h_30d and application_approval_rate show it
+  sooner.
+--- */
+-- name: value
+with journeys as (
+    select
+        client_profile_id,
+        min("timestamp") filter (where profile_state = 1) as created_at,
+        min("timestamp") filter (where profile_state = 7) as active_at
+    from webbank_core.client_profile_state_log
+    where profile_state in (1, 7)
+    group by client_profile_id
+)
+select
+    100.0 * count(*) filter (where active_at < heartbeat.as_of() at time zone 'UTC')
+    / nullif(count(*), 0)
+from journeys
+where
+    created_at >= heartbeat.as_of() at time zone 'UTC' - interval '60 days'
+    and created_at < heartbeat.as_of() at time zone 'UTC' - interval '30 days'
+
+-- name: history
+with journeys as (
+    select
+        client_profile_id,
+        min("timestamp") filter (where profile_state = 1) as created_at,
+        min("timestamp") filter (where profile_state = 7) as active_at
+    from webbank_core.client_profile_state_log
+    where profile_state in (1, 7)
+    group by client_profile_id
+)
+select
+    day.d,
+    100.0 * count(*) filter (where journeys.active_at < day.closes at time zone 'UTC')
+    / count(*) as v
+from heartbeat.business_days() day
+join journeys
+    on journeys.created_at >= day.closes at time zone 'UTC' - interval '60 days'
+    and journeys.created_at < day.closes at time zone 'UTC' - interval '30 days'
+where not day.is_today
+group by day.d
+order by day.d

@@ -1,0 +1,62 @@
+/* ---
+code: ONBT
+name: Onboarding time, median of the last 30 days
+short_name: Onboarding time, median
+period: 30d
+unit: h
+direction: lower_is_better
+kind: rolling_stat
+norm_value: 72
+alert_value: 120
+target_value: 48
+owner:
+cuts: [onboarding_time_in_state, onboarding_funnel]
+description: Half of the clients activated in the last 30 days waited longer than this from handing in the application.
+how_to_read: >-
+  A waiting client earns nothing and is still being courted by other banks. Beyond three days applicants begin to
+  withdraw, and each one takes along the cost of winning him and his first year's fees.
+methodology: >-
+  From SUBMITTED to ACTIVE in the profile state log, in clock hours, for clients activated in the window; the median.
+  Clients who were declined, withdrew or still wait are not counted. A past day is the median at its end.
+notes: >-
+  Clock hours, not business hours: nights and Sundays count, because the client waits through them.
+--- */
+-- name: value
+with journeys as (
+    select
+        client_profile_id,
+        min("timestamp") filter (where profile_state = 7) as active_at,
+        min("timestamp") filter (where profile_state = 2) as submitted_at
+    from webbank_core.client_profile_state_log
+    where profile_state in (2, 7)
+    group by client_profile_id
+)
+select
+    percentile_cont(0.5) within group (order by extract(epoch from active_at - submitted_at) / 3600)
+from journeys
+where
+    active_at >= heartbeat.as_of() at time zone 'UTC' - interval '30 days'
+    and active_at < heartbeat.as_of() at time zone 'UTC'
+
+-- name: history
+with journeys as (
+    select
+        client_profile_id,
+        min("timestamp") filter (where profile_state = 7) as active_at,
+        min("timestamp") filter (where profile_state = 2) as submitted_at
+    from webbank_core.client_profile_state_log
+    where profile_state in (2, 7)
+    group by client_profile_id
+)
+select
+    day.d,
+    percentile_cont(0.5) within group (
+        order by extract(epoch from journeys.active_at - journeys.submitted_at) / 3600
+    ) as v
+from heartbeat.business_days() day
+join journeys
+    on journeys.active_at >= day.closes at time zone 'UTC' - interval '30 days'
+    and journeys.active_at < day.closes at time zone 'UTC'
+where not day.is_today and journeys.submitted_at is not null
+group by day.d
+order by day.d
