@@ -197,7 +197,7 @@ met as (
         and silences.ends >= top.opens
     where silences.ends > silences.begins
 ),
-changes as (
+turns as (
     select d, begins as t, 1 as clients
     from met
     union all
@@ -206,7 +206,7 @@ changes as (
 ),
 counts as (
     select d, sum(clients) over (partition by d order by t, clients desc) as clients
-    from changes
+    from turns
 )
 select day.d, coalesce(max(counts.clients), 0) as v
 from heartbeat.business_days() day

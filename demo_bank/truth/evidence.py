@@ -2,13 +2,14 @@
 
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import cached_property
 
 import numpy as np
 
 from demo_bank.accounts import CURRENCIES
 from demo_bank.clock import Flags, Ints, Moments
 from demo_bank.incidents import Incidents, quoted, replicated_until
-from demo_bank.ledger import POSTED, REVERSED, Transfers
+from demo_bank.ledger import Transfers
 from demo_bank.payments import Log
 from demo_bank.rates import QUOTES
 from demo_bank.simulation import Bank, Business
@@ -27,11 +28,11 @@ class Evidence:
     def now(self) -> np.datetime64:
         return self.bank.anchor
 
-    @property
+    @cached_property
     def business(self) -> Business:
         return self.bank.business(self.incidents)
 
-    @property
+    @cached_property
     def payment_log(self) -> Log:
         return self.business.log.visible(self.now, self.incidents)
 
@@ -41,17 +42,19 @@ class Evidence:
         payments = self.business.payments
         return payments.made & (payments.created < self.now)
 
+    @cached_property
     def steps(self) -> tuple[Ints, Ints, Moments]:
         """The state log of the profiles: client, state, moment, in the order of time."""
         steps = self.bank.clients.steps
         seen = self.bank.profiles.logged(self.now, self.incidents)
         return steps.client[seen], steps.state[seen], steps.moment[seen]
 
+    @cached_property
     def posted(self) -> Transfers:
         """The transfers whose entries are posted now: neither to come nor reversed."""
         transfers = self.business.transfers
-        state = np.where(transfers.reversed_at < self.now, REVERSED, POSTED)
-        return transfers.where((transfers.moment < self.now) & (state == POSTED))
+        is_reversed = transfers.reversed_at < self.now
+        return transfers.where((transfers.moment < self.now) & ~is_reversed)
 
     def first(self, state: int) -> Moments:
         """Per payment the moment of that state; NaT where it has not come."""
@@ -63,7 +66,7 @@ class Evidence:
 
     def reached(self, state: int) -> Moments:
         """Per client the moment of that state; NaT where it has not come."""
-        client, states, moment = self.steps()
+        client, states, moment = self.steps
         chosen = states == state
         moments = np.full(self.bank.clients.created.size, np.datetime64("NaT", "ms"))
         moments[client[chosen]] = moment[chosen]

@@ -1,13 +1,12 @@
 """Revenue, activity and balances of clients."""
 
-from collections import defaultdict
 from decimal import Decimal
 from fractions import Fraction
 
 import numpy as np
 
 from demo_bank.accounts import CURRENCIES
-from demo_bank.clock import Ints, Moments
+from demo_bank.clock import Ints, Moments, days_of
 from demo_bank.ledger import (
     FEE_ENTRY,
     FX_MARGIN,
@@ -22,12 +21,10 @@ from demo_bank.truth.calendar import (
     Level,
     at,
     closes,
-    day_of,
     euro,
     extreme_in_euro,
     level,
     opens,
-    share,
     to_the_cent,
     within,
 )
@@ -40,20 +37,19 @@ SILENT_DAYS = 14
 
 
 def _fees(seen: Evidence, moment: np.datetime64, days: int) -> Transfers:
-    posted = seen.posted()
+    posted = seen.posted
     return posted.where(np.isin(posted.entry_type, REVENUE) & during(posted.moment, moment, days))
 
 
 def _in_euro(seen: Evidence, moment: np.datetime64, transfers: Transfers) -> Fraction:
     """Each at the closing rates of its own day; at the last known ones on the last day."""
-    cents: defaultdict[np.datetime64, list[int]] = defaultdict(lambda: [0] * len(CURRENCIES))
-    days = transfers.moment.astype("datetime64[D]")
-    for day, currency, amount in zip(days, transfers.currency, transfers.cents, strict=True):
-        cents[day][currency] += int(amount)
-    return sum(
-        (euro(sums, seen.rates_at(min(closes(day), moment))) for day, sums in cents.items()),
-        Fraction(0),
-    )
+    days = days_of(transfers.moment)
+    total = Fraction(0)
+    for day in np.unique(days):
+        today = transfers.where(days == day)
+        cents = [int(today.cents[today.currency == c].sum()) for c in range(len(CURRENCIES))]
+        total += euro(cents, seen.rates_at(min(closes(day), moment)))
+    return total
 
 
 def revenue_1(seen: Evidence, moment: np.datetime64) -> Decimal:
@@ -64,18 +60,18 @@ def revenue_30(seen: Evidence, moment: np.datetime64) -> Decimal:
     return to_the_cent(_in_euro(seen, moment, _fees(seen, moment, 30)))
 
 
-def _by_client(seen: Evidence, moment: np.datetime64, days: int) -> list[tuple[Fraction, int]]:
+def _by_client(seen: Evidence, moment: np.datetime64, days: int) -> list[tuple[float, int]]:
     """What each client paid, the most first, and the client."""
     fees = _fees(seen, moment, days)
+    days_seen, place = np.unique(days_of(fees.moment), return_inverse=True)
+    rates = [seen.rates_at(min(closes(day), moment)) for day in days_seen]
+    table = np.array([[float(rate[currency]) for currency in CURRENCIES] for rate in rates])
+    eur = fees.cents / 100 / table[place, fees.currency]
     owner = seen.bank.accounts.client[fees.debit - 1]
-    order = np.argsort(owner, kind="stable")
-    starts = np.flatnonzero(np.diff(owner[order], prepend=-1))
-    paid = [
-        (_in_euro(seen, moment, fees.where(rows)), int(owner[rows[0]]))
-        for rows in np.split(order, starts[1:])
-        if rows.size
-    ]
-    return sorted(paid, key=lambda pair: (-pair[0], pair[1]))
+    paid = np.bincount(owner, weights=eur)
+    clients = np.unique(owner)
+    order = np.lexsort((clients, -paid[clients]))
+    return list(zip(paid[clients][order].tolist(), clients[order].tolist(), strict=True))
 
 
 def top_tier(seen: Evidence, moment: np.datetime64) -> int:
@@ -85,12 +81,12 @@ def top_tier(seen: Evidence, moment: np.datetime64) -> int:
 def top_share(seen: Evidence, moment: np.datetime64) -> float | None:
     paid = [amount for amount, _ in _by_client(seen, moment, 30)]
     total = sum(paid)
-    return float(100 * sum(paid[:TOP_REVENUE_CLIENTS]) / total) if total else None
+    return 100 * sum(paid[:TOP_REVENUE_CLIENTS]) / total if total else None
 
 
 def _principal(seen: Evidence) -> tuple[Ints, Moments, Transfers]:
     """The client sides of posted principal transfers: client, moment, transfer."""
-    posted = seen.posted()
+    posted = seen.posted
     posted = posted.where(posted.entry_type == PRINCIPAL)
     account = np.concatenate([posted.debit, posted.credit])
     both = posted + posted
@@ -113,29 +109,28 @@ def turnover(seen: Evidence, moment: np.datetime64) -> Decimal:
     return to_the_cent(_in_euro(seen, moment, transfers.where(during(when, moment, 7))))
 
 
-def _silences(seen: Evidence, moment: np.datetime64) -> list[list[np.datetime64]]:
-    """Of each of the top clients at that moment, when it has done business."""
-    top = [client for _, client in _by_client(seen, moment, 90)[:TOP_CLIENTS]]
+def _top(seen: Evidence, moment: np.datetime64) -> list[Moments]:
+    """Of each of the top clients at that moment, when it has done business, in order."""
     client, when, _ = _principal(seen)
-    return [np.sort(when[client == one]).tolist() for one in top]
+    paid = _by_client(seen, moment, 90)[:TOP_CLIENTS]
+    return [np.sort(when[client == one]) for _, one in paid]
 
 
-def _is_silent(business: list[np.datetime64], moment: np.datetime64) -> bool:
-    times = np.array(business, dtype="datetime64[ms]")
-    return not during(times, moment, SILENT_DAYS).any()
+def _is_silent(business: Moments, moment: np.datetime64) -> bool:
+    return not during(business, moment, SILENT_DAYS).any()
 
 
 def dormant(seen: Evidence, moment: np.datetime64) -> int:
-    return sum(_is_silent(business, moment) for business in _silences(seen, moment))
+    return sum(_is_silent(business, moment) for business in _top(seen, moment))
 
 
 def worst_dormant(seen: Evidence, day: np.datetime64) -> int:
     """Of the clients that are the top at the day's end, the most that were silent at once."""
-    top = _silences(seen, closes(day))
-    begins = [np.datetime64(t, "ms") + SILENT_DAYS * DAY for times in top for t in times]
-    tick = np.timedelta64(1, "ms")
-    moments = [opens(day), *(b + tick for b in begins if opens(day) <= b < closes(day))]
-    return max(sum(_is_silent(times, moment) for times in top) for moment in moments)
+    top = _top(seen, closes(day))
+    begins = np.concatenate(top) + SILENT_DAYS * DAY
+    begins = begins[(begins >= opens(day)) & (begins < closes(day))]
+    moments = [opens(day), *(begins + np.timedelta64(1, "ms"))]
+    return max(sum(_is_silent(business, moment) for business in top) for moment in moments)
 
 
 def _balance_level(seen: Evidence, *, below_zero: bool) -> Level:

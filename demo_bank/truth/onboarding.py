@@ -33,7 +33,7 @@ def conversion(seen: Evidence, moment: np.datetime64) -> float | None:
 
 def review_age(seen: Evidence, moment: np.datetime64) -> float:
     """p90 of how long those in review have been in their step; nobody there is 0."""
-    client, state, entered = seen.steps()
+    client, state, entered = seen.steps
     past = entered < moment
     last = dict(zip(client[past].tolist(), np.flatnonzero(past).tolist(), strict=True))
     rows = np.array(list(last.values()), dtype=np.int64)
