@@ -10,6 +10,9 @@ from psycopg import Connection
 
 from heartbeat.table_reference import TableRef
 
+_WORK_MEM = "64MB"
+"""For each sort and hash of a statement: a history of a large table fits, and few run at a time."""
+
 
 @contextmanager
 def reading_as_of(
@@ -26,6 +29,7 @@ def reading_as_of(
         "heartbeat.timezone": timezone,
         "statement_timeout": statement_timeout,
         "TimeZone": "UTC",
+        "work_mem": _WORK_MEM,
     }
     with psycopg.connect(database_url) as connection:
         for name, value in settings.items():

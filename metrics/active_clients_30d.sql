@@ -42,8 +42,8 @@ with activity as (
     where
         t.code = 'PRINCIPAL'
         and s.code = 'POSTED'
-        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '121 days'
-    and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '121 days'
+    and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
 ),
 spans as (
     -- a client counts for 30 days from each day of activity, or until the next one

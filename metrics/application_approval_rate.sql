@@ -40,7 +40,12 @@ where
     and submitted_at < heartbeat.as_of() at time zone 'UTC'
 
 -- name: history
-with applications as (
+with days as materialized (
+    select d, closes at time zone 'UTC' as closes
+    from heartbeat.business_days()
+    where not is_today
+),
+applications as (
     select
         client_profile_id,
         min("timestamp") filter (where profile_state = 2) as submitted_at,
@@ -50,14 +55,13 @@ with applications as (
     group by client_profile_id
 )
 select
-    day.d,
-    100.0 * count(*) filter (where applications.approved_at < day.closes at time zone 'UTC')
-    / nullif(count(*) filter (where applications.decided_at < day.closes at time zone 'UTC'), 0) as v
-from heartbeat.business_days() day
+    days.d,
+    100.0 * count(*) filter (where applications.approved_at < days.closes)
+    / nullif(count(*) filter (where applications.decided_at < days.closes), 0) as v
+from days
 join applications
-    on applications.submitted_at >= day.closes at time zone 'UTC' - interval '30 days'
-    and applications.submitted_at < day.closes at time zone 'UTC'
-where not day.is_today
-group by day.d
-having count(*) filter (where applications.decided_at < day.closes at time zone 'UTC') > 0
-order by day.d
+    on applications.submitted_at >= days.closes - interval '30 days'
+    and applications.submitted_at < days.closes
+group by days.d
+having count(*) filter (where applications.decided_at < days.closes) > 0
+order by days.d

@@ -34,7 +34,7 @@ where
 with submissions as (
     select heartbeat.business_day("timestamp" at time zone 'UTC') as d, count(distinct client_profile_id) as clients
     from webbank_core.client_profile_state_log
-    where profile_state = 2 and "timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '92 days'
+    where profile_state = 2 and "timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '92 days'
     group by 1
 )
 select day.d, coalesce(submissions.clients, 0) as v

@@ -27,7 +27,7 @@ with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
         order by quote, rate_time desc, id desc
     )
     union all
@@ -36,13 +36,13 @@ with rates as (
 latest as (
     select distinct on (account_id) account_id, balance
     from webbank_core.account_balance_log
-    where "timestamp" < heartbeat.as_of() at time zone 'UTC'
+    where "timestamp" < (select heartbeat.as_of() at time zone 'UTC')
     order by account_id, "timestamp" desc, id desc
 ),
 earlier as (
     select distinct on (account_id) account_id, balance
     from webbank_core.account_balance_log
-    where "timestamp" < heartbeat.as_of() at time zone 'UTC' - interval '7 days'
+    where "timestamp" < (select heartbeat.as_of() at time zone 'UTC') - interval '7 days'
     order by account_id, "timestamp" desc, id desc
 ),
 held as (
@@ -63,7 +63,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -87,7 +87,7 @@ moves as (
         ) as delta
     from webbank_core.account_balance_log l
     join webbank_core.account a on a.id = l.account_id
-    where l."timestamp" < heartbeat.as_of() at time zone 'UTC'
+    where l."timestamp" < (select heartbeat.as_of() at time zone 'UTC')
 ),
 levels as (
     select

@@ -27,18 +27,23 @@ with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
         order by quote, rate_time desc, id desc
     )
     union all
     select 'EUR', 1
 ),
-imbalances as (
-    select e.currency, sum(case e.debit_credit when 'D' then e.amount else -e.amount end) as amount
+sides as (
+    select e.currency, e.debit_credit, sum(e.amount) as amount
     from webbank_core.entry e
     join webbank_dict.entry_state s on s.id = e.entry_state_id
-    where s.code = 'POSTED' and e.create_time < heartbeat.as_of() at time zone 'UTC'
-    group by e.currency
+    where s.code = 'POSTED' and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
+    group by e.currency, e.debit_credit
+),
+imbalances as (
+    select currency, sum(case debit_credit when 'D' then amount else -amount end) as amount
+    from sides
+    group by currency
 )
 select coalesce(max(abs(imbalances.amount) / rates.per_eur), 0)
 from imbalances
@@ -51,7 +56,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -74,7 +79,7 @@ instants as (
         sum(case e.debit_credit when 'D' then e.amount else -e.amount end) as delta
     from webbank_core.entry e
     join webbank_dict.entry_state s on s.id = e.entry_state_id
-    where s.code = 'POSTED' and e.create_time < heartbeat.as_of() at time zone 'UTC'
+    where s.code = 'POSTED' and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
     group by e.currency, e.create_time
     having sum(case e.debit_credit when 'D' then e.amount else -e.amount end) <> 0
 ),

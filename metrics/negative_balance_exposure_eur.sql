@@ -26,7 +26,7 @@ with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
         order by quote, rate_time desc, id desc
     )
     union all
@@ -35,7 +35,7 @@ with rates as (
 latest as (
     select distinct on (account_id) account_id, balance
     from webbank_core.account_balance_log
-    where "timestamp" < heartbeat.as_of() at time zone 'UTC'
+    where "timestamp" < (select heartbeat.as_of() at time zone 'UTC')
     order by account_id, "timestamp" desc, id desc
 ),
 owed as (
@@ -56,7 +56,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -81,7 +81,7 @@ debts as (
         ) as owed_before
     from webbank_core.account_balance_log l
     join webbank_core.account a on a.id = l.account_id
-    where l."timestamp" < heartbeat.as_of() at time zone 'UTC'
+    where l."timestamp" < (select heartbeat.as_of() at time zone 'UTC')
 ),
 moves as (
     select currency, t, owed - owed_before as delta

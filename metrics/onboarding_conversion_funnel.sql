@@ -42,7 +42,12 @@ where
     and created_at < heartbeat.as_of() at time zone 'UTC' - interval '30 days'
 
 -- name: history
-with journeys as (
+with days as materialized (
+    select d, closes at time zone 'UTC' as closes
+    from heartbeat.business_days()
+    where not is_today
+),
+journeys as (
     select
         client_profile_id,
         min("timestamp") filter (where profile_state = 1) as created_at,
@@ -52,13 +57,12 @@ with journeys as (
     group by client_profile_id
 )
 select
-    day.d,
-    100.0 * count(*) filter (where journeys.active_at < day.closes at time zone 'UTC')
+    days.d,
+    100.0 * count(*) filter (where journeys.active_at < days.closes)
     / count(*) as v
-from heartbeat.business_days() day
+from days
 join journeys
-    on journeys.created_at >= day.closes at time zone 'UTC' - interval '60 days'
-    and journeys.created_at < day.closes at time zone 'UTC' - interval '30 days'
-where not day.is_today
-group by day.d
-order by day.d
+    on journeys.created_at >= days.closes - interval '60 days'
+    and journeys.created_at < days.closes - interval '30 days'
+group by days.d
+order by days.d

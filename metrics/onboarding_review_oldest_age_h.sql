@@ -48,7 +48,7 @@ with stays as (
             partition by client_profile_id order by "timestamp", id
         ) as left_at
     from webbank_core.client_profile_state_log
-    where "timestamp" < heartbeat.as_of() at time zone 'UTC'
+    where "timestamp" < (select heartbeat.as_of() at time zone 'UTC')
 ),
 seen as (
     -- everybody who is in review, on each full hour

@@ -39,7 +39,12 @@ where
     and active_at < heartbeat.as_of() at time zone 'UTC'
 
 -- name: history
-with journeys as (
+with days as materialized (
+    select d, closes at time zone 'UTC' as closes
+    from heartbeat.business_days()
+    where not is_today
+),
+journeys as (
     select
         client_profile_id,
         min("timestamp") filter (where profile_state = 7) as active_at,
@@ -49,14 +54,14 @@ with journeys as (
     group by client_profile_id
 )
 select
-    day.d,
+    days.d,
     percentile_cont(0.5) within group (
         order by extract(epoch from journeys.active_at - journeys.submitted_at) / 3600
     ) as v
-from heartbeat.business_days() day
+from days
 join journeys
-    on journeys.active_at >= day.closes at time zone 'UTC' - interval '30 days'
-    and journeys.active_at < day.closes at time zone 'UTC'
-where not day.is_today and journeys.submitted_at is not null
-group by day.d
-order by day.d
+    on journeys.active_at >= days.closes - interval '30 days'
+    and journeys.active_at < days.closes
+where journeys.submitted_at is not null
+group by days.d
+order by days.d

@@ -43,7 +43,7 @@ with decisions as (
     where
         s.code in ('EXECUTED', 'REJECTED', 'CANCELLED')
         and t.direction = 'OUT'
-        and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '92 days'
+        and l."timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '92 days'
 )
 select day.d, 100.0 * count(*) filter (where decisions.is_success) / count(*) as v
 from heartbeat.business_days() day

@@ -40,7 +40,12 @@ where
     and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
 
 -- name: history
-with executions as (
+with days as materialized (
+    select d, closes at time zone 'UTC' as closes
+    from heartbeat.business_days()
+    where not is_today
+),
+executions as (
     select l."timestamp" as executed_at, l."timestamp" - p.create_time as duration
     from webbank_core.payment_state_log l
     join webbank_dict.payment_state s on s.id = l.state_id
@@ -50,17 +55,16 @@ with executions as (
         s.code = 'EXECUTED'
         and t.direction = 'OUT'
         and t.rail = 'SWIFT'
-        and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '99 days'
+        and l."timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '99 days'
 )
 select
-    day.d,
+    days.d,
     percentile_cont(0.5) within group (
         order by extract(epoch from executions.duration) / 60
     ) as v
-from heartbeat.business_days() day
+from days
 join executions
-    on executions.executed_at >= day.closes at time zone 'UTC' - interval '7 days'
-    and executions.executed_at < day.closes at time zone 'UTC'
-where not day.is_today
-group by day.d
-order by day.d
+    on executions.executed_at >= days.closes - interval '7 days'
+    and executions.executed_at < days.closes
+group by days.d
+order by days.d

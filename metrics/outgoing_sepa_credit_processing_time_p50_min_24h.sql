@@ -49,7 +49,7 @@ with executions as (
     where
         s.code = 'EXECUTED'
         and t.code = 'SEPA_CREDIT_OUT'
-        and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '92 days'
+        and l."timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '92 days'
 )
 select
     day.d,

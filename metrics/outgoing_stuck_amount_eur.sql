@@ -24,33 +24,43 @@ notes: >-
   target of 50,000.
 --- */
 -- name: value
-with endings as (
-    select l.payment_id, min(l."timestamp") as ended_at
-    from webbank_core.payment_state_log l
-    join webbank_dict.payment_state s on s.id = l.state_id
-    where s.is_terminal and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
-    group by l.payment_id
-),
-rates as (
+with rates as (
     (
         select distinct on (quote) quote as currency, rate as per_eur
         from currency_rate_rate.rate
-        where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+        where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
         order by quote, rate_time desc, id desc
     )
     union all
     select 'EUR', 1
 ),
-stuck as (
-    select p.currency, sum(p.amount) as amount
+candidates as (
+    select
+        p.id,
+        p.currency,
+        p.amount,
+        case when s.is_terminal then p.update_time end as closed_at
     from webbank_core.payment p
     join webbank_dict.payment_type t on t.id = p.type_id
-    left join endings on endings.payment_id = p.id
+    join webbank_dict.payment_state s on s.id = p.state_id
     where
         t.direction = 'OUT'
-        and p.create_time < heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
-        and endings.payment_id is null
-    group by p.currency
+        and p.create_time < (select heartbeat.as_of() at time zone 'UTC') - interval '24 hours'
+        and (not s.is_terminal or p.update_time >= (select heartbeat.as_of() at time zone 'UTC'))
+),
+endings as (
+    select l.payment_id, min(l."timestamp") as ended_at
+    from candidates
+    join webbank_core.payment_state_log l on l.payment_id = candidates.id
+    join webbank_dict.payment_state s on s.id = l.state_id
+    where s.is_terminal
+    group by l.payment_id
+),
+stuck as (
+    select candidates.currency, candidates.amount
+    from candidates
+    left join endings on endings.payment_id = candidates.id
+    where coalesce(endings.ended_at, candidates.closed_at, 'infinity') >= (select heartbeat.as_of() at time zone 'UTC')
 )
 select coalesce(round(sum(stuck.amount / rates.per_eur), 2), 0)
 from stuck
@@ -63,7 +73,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -78,26 +88,39 @@ rates as (
     select d, 'EUR', 1
     from heartbeat.business_days(90)
 ),
+candidates as (
+    -- a payment that is closed and was not touched after its first day was never stuck
+    select
+        p.id,
+        p.currency,
+        p.amount,
+        p.create_time + interval '24 hours' as since,
+        case when s.is_terminal then p.update_time end as closed_at
+    from webbank_core.payment p
+    join webbank_dict.payment_type t on t.id = p.type_id
+    join webbank_dict.payment_state s on s.id = p.state_id
+    where
+        t.direction = 'OUT'
+        and p.create_time < (select heartbeat.as_of() at time zone 'UTC') - interval '24 hours'
+        and (not s.is_terminal or p.update_time > p.create_time + interval '24 hours')
+),
 endings as (
     select l.payment_id, min(l."timestamp") as ended_at
-    from webbank_core.payment_state_log l
+    from candidates
+    join webbank_core.payment_state_log l on l.payment_id = candidates.id
     join webbank_dict.payment_state s on s.id = l.state_id
-    where s.is_terminal and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
+    where s.is_terminal
     group by l.payment_id
 ),
 stuck as (
     select
-        p.currency,
-        p.amount,
-        p.create_time + interval '24 hours' as since,
-        endings.ended_at
-    from webbank_core.payment p
-    join webbank_dict.payment_type t on t.id = p.type_id
-    left join endings on endings.payment_id = p.id
-    where
-        t.direction = 'OUT'
-        and p.create_time < heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
-        and (endings.ended_at is null or endings.ended_at > p.create_time + interval '24 hours')
+        candidates.currency,
+        candidates.amount,
+        candidates.since,
+        coalesce(endings.ended_at, candidates.closed_at) as ended_at
+    from candidates
+    left join endings on endings.payment_id = candidates.id
+    where coalesce(endings.ended_at, candidates.closed_at, 'infinity') > candidates.since
 ),
 moves as (
     select currency, since as t, amount as delta

@@ -32,7 +32,7 @@ where
 with checks as (
     select heartbeat.business_day(create_time at time zone 'UTC') as d, result = 'NO_MATCH' as is_no_match
     from pdvs_core.payee_verification
-    where create_time >= heartbeat.as_of() at time zone 'UTC' - interval '92 days'
+    where create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '92 days'
 )
 select day.d, 100.0 * count(*) filter (where checks.is_no_match) / count(*) as v
 from heartbeat.business_days() day

@@ -40,10 +40,15 @@ select 100.0 * count(rejected_at) / nullif(count(*), 0)
 from payments
 
 -- name: history
-with rejections as (
+with days as materialized (
+    select d, closes at time zone 'UTC' as closes
+    from heartbeat.business_days()
+    where not is_today
+),
+rejections as (
     select payment_id, min("timestamp") as rejected_at
     from webbank_core.payment_state_log
-    where state_id = 6 and "timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '99 days'
+    where state_id = 6 and "timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '99 days'
     group by payment_id
 ),
 payments as (
@@ -54,16 +59,15 @@ payments as (
     where
         t.direction = 'OUT'
         and t.rail in ('SWIFT', 'BOOK', 'CARD')
-        and p.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '99 days'
+        and p.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '99 days'
 )
 select
-    day.d,
-    100.0 * count(*) filter (where payments.rejected_at < day.closes at time zone 'UTC')
+    days.d,
+    100.0 * count(*) filter (where payments.rejected_at < days.closes)
     / count(*) as v
-from heartbeat.business_days() day
+from days
 join payments
-    on payments.create_time >= day.closes at time zone 'UTC' - interval '7 days'
-    and payments.create_time < day.closes at time zone 'UTC'
-where not day.is_today
-group by day.d
-order by day.d
+    on payments.create_time >= days.closes - interval '7 days'
+    and payments.create_time < days.closes
+group by days.d
+order by days.d

@@ -73,7 +73,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -100,8 +100,8 @@ incomes as (
         t.is_revenue
         and s.code = 'POSTED'
         and e.account_id = -2
-        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '122 days'
-        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '122 days'
+        and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
     group by 1, 2
 ),
 revenues as (

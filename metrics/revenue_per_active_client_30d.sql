@@ -86,7 +86,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -113,8 +113,8 @@ incomes as (
         t.is_revenue
         and s.code = 'POSTED'
         and e.account_id = -2
-        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '122 days'
-        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '122 days'
+        and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
     group by 1, 2
 ),
 revenues as (
@@ -141,8 +141,8 @@ activity as (
     where
         t.code = 'PRINCIPAL'
         and s.code = 'POSTED'
-        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '121 days'
-    and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '121 days'
+    and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
 ),
 spans as (
     -- a client counts for 30 days from each day of activity, or until the next one

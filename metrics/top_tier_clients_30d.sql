@@ -56,6 +56,7 @@ fees as (
     where
         t.is_revenue
         and s.code = 'POSTED'
+        and e.account_id > 0
         and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '30 days'
         and e.create_time < heartbeat.as_of() at time zone 'UTC'
     group by 1, 2, 3
@@ -77,7 +78,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -105,24 +106,24 @@ fees as (
     where
         t.is_revenue
         and s.code = 'POSTED'
-        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '121 days'
-        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.account_id > 0
+        and e.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '121 days'
+        and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
     group by 1, 2, 3
+),
+paid as (
+    select fees.client, fees.d, sum(fees.amount / rates.per_eur) as eur
+    from fees
+    join rates on rates.d = fees.d and rates.currency = fees.currency
+    group by fees.client, fees.d
 ),
 changes as (
     -- what a client pays counts for 30 days
-    select fees.client, fees.d, fees.amount / rates.per_eur as eur
-    from fees
-    join rates on rates.d = fees.d and rates.currency = fees.currency
+    select client, d, eur
+    from paid
     union all
-    select fees.client, fees.d + 30, -fees.amount / rates.per_eur
-    from fees
-    join rates on rates.d = fees.d and rates.currency = fees.currency
-),
-daily as (
-    select client, d, sum(eur) as eur
-    from changes
-    group by client, d
+    select client, d + 30, -eur
+    from paid
 ),
 levels as (
     select
@@ -130,7 +131,7 @@ levels as (
         d,
         lead(d, 1, 'infinity') over (partition by client order by d) as until,
         sum(eur) over (partition by client order by d) as eur
-    from daily
+    from changes
 ),
 steps as (
     select d, sum(clients) as clients

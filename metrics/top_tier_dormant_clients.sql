@@ -57,6 +57,7 @@ fees as (
     where
         t.is_revenue
         and s.code = 'POSTED'
+        and e.account_id > 0
         and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '90 days'
         and e.create_time < heartbeat.as_of() at time zone 'UTC'
     group by 1, 2, 3
@@ -97,7 +98,7 @@ with closings as (
         rate as per_eur,
         heartbeat.business_day(rate_time at time zone 'UTC') as d
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
+    where base = 'EUR' and rate_time < (select heartbeat.as_of() at time zone 'UTC')
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
@@ -125,48 +126,65 @@ fees as (
     where
         t.is_revenue
         and s.code = 'POSTED'
-        and e.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '181 days'
-        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.account_id > 0
+        and e.create_time >= (select heartbeat.as_of() at time zone 'UTC') - interval '181 days'
+        and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
     group by 1, 2, 3
+),
+paid as (
+    -- doubles rank as well as numerics, and faster
+    select
+        fees.client,
+        heartbeat.business_day(heartbeat.as_of()) - fees.d as ago,
+        sum(fees.amount / rates.per_eur)::double precision as eur
+    from fees
+    join rates on rates.d = fees.d and rates.currency = fees.currency
+    group by fees.client, fees.d
 ),
 changes as (
     -- what a client pays counts for 90 days
-    select fees.client, fees.d, fees.amount / rates.per_eur as eur
-    from fees
-    join rates on rates.d = fees.d and rates.currency = fees.currency
+    select client, ago, eur
+    from paid
     union all
-    select fees.client, fees.d + 90, -fees.amount / rates.per_eur
-    from fees
-    join rates on rates.d = fees.d and rates.currency = fees.currency
-),
-daily as (
-    select client, d, sum(eur) as eur
-    from changes
-    group by client, d
+    select client, ago - 90, -eur
+    from paid
 ),
 levels as (
+    -- from so many days ago until the day before the next change
     select
         client,
-        d,
-        lead(d, 1, 'infinity') over (partition by client order by d) as until,
-        sum(eur) over (partition by client order by d) as eur
-    from daily
+        ago,
+        lead(ago, 1, 0) over (partition by client order by ago desc) as next_ago,
+        sum(eur) over (partition by client order by ago desc) as eur
+    from changes
+),
+by_day as (
+    select client, eur, generate_series(greatest(next_ago, 0) + 1, least(ago, 89)) as ago
+    from levels
+    where eur > 0.005
 ),
 ranked as (
+    select
+        ago,
+        client,
+        eur,
+        row_number() over (partition by ago order by eur desc, client) as place
+    from by_day
+),
+leaders as materialized (
+    select ago, client
+    from ranked
+    where place <= 20
+),
+top as (
     select
         day.d,
         day.opens at time zone 'UTC' as opens,
         day.closes at time zone 'UTC' as closes,
-        levels.client,
-        row_number() over (partition by day.d order by levels.eur desc, levels.client) as place
+        leaders.client
     from heartbeat.business_days() day
-    join levels on levels.d <= day.d and levels.until > day.d
-    where not day.is_today and levels.eur > 0
-),
-top as (
-    select *
-    from ranked
-    where place <= 20
+    join leaders on leaders.ago = heartbeat.business_day(heartbeat.as_of()) - day.d
+    where not day.is_today
 ),
 business as (
     select a.client_profile_id as client, e.create_time as t
@@ -177,7 +195,7 @@ business as (
     where
         t.code = 'PRINCIPAL'
         and s.code = 'POSTED'
-        and e.create_time < heartbeat.as_of() at time zone 'UTC'
+        and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
         and a.client_profile_id in (select client from top)
 ),
 silences as (

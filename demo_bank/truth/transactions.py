@@ -73,11 +73,10 @@ def reject_rate(seen: Evidence, moment: np.datetime64) -> float | None:
 
 def _stuck(seen: Evidence) -> tuple[Ints, Moments, Moments]:
     """Payments that were ever stuck, from when and until when (NaT: still)."""
-    closed = np.full(seen.made.size, NEVER)
-    for state in (EXECUTED, REJECTED, CANCELLED):
-        first = seen.first(state)
-        closed = np.where(np.isnat(first), closed, first)
-    since = seen.business.payments.created + DAY
+    payments = seen.business.payments
+    # the payment itself says that it has ended, even while its row of the log is late
+    closed = np.where(payments.finished < seen.now, payments.finished, NEVER)
+    since = payments.created + DAY
     # NaT compares as false: a payment that has not ended is stuck from its day on
     stuck = _outgoing(seen) & (since < seen.now) & ~(closed <= since)
     rows = np.flatnonzero(stuck)
