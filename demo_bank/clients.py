@@ -30,10 +30,10 @@ SHARE_SUBMITTED = 0.86
 SHARE_DECLINED, SHARE_WITHDRAWN = 0.30, 0.10
 DECLINED_IN_2_MINUTES, DECLINED_IN_AN_HOUR = 0.45, 0.62
 APPROVAL_MEDIAN_H, APPROVAL_LN_SD = 50.0, 0.70
-LONGEST_APPROVAL_H = 25 * 24.0
-# most of the long ones wait for a document of the client
-LONG_APPROVAL_H, SHARE_ASKED_WHEN_LONG, SHARE_ASKED = 110.0, 0.8, 0.06
-PARETO_SHAPE, LARGEST_WEIGHT = 1.15, 60.0
+LONGEST_APPROVAL_H, LONGEST_DECLINE_H = 25 * 24.0, 8 * 24.0
+# the long ones wait for a document of the client
+LONG_APPROVAL_H, SHARE_ASKED = 110.0, 0.06
+PARETO_SHAPE, LARGEST_WEIGHT = 1.15, 75.0
 NEW_CLIENT_WEIGHT = 0.2
 OPERATORS = 14
 
@@ -139,7 +139,7 @@ def _approved(rng: np.random.Generator, office: Office, client: Ints, created: M
     hours = lognormal(rng, APPROVAL_MEDIAN_H, APPROVAL_LN_SD, client.size)
     hours = np.minimum(hours, LONGEST_APPROVAL_H)
     is_long = hours > LONG_APPROVAL_H
-    asked = rng.random(client.size) < np.where(is_long, SHARE_ASKED_WHEN_LONG, SHARE_ASKED)
+    asked = is_long | (rng.random(client.size) < SHARE_ASKED)
     approved = office.about(submitted, hours)
     return (
         _reached(client, CREATED, created)
@@ -174,7 +174,7 @@ def _declined(rng: np.random.Generator, office: Office, client: Ints, created: M
     seconds = np.where(
         at_once, rng.uniform(5, 120, client.size), rng.uniform(120, 3_600, client.size)
     )
-    hours = 1 + lognormal(rng, 29, 1.0, client.size)
+    hours = np.minimum(1 + lognormal(rng, 29, 1.0, client.size), LONGEST_DECLINE_H)
     decided = np.where(slow, office.about(submitted, hours), later(submitted, seconds))
     reviewed = office.about(submitted, hours * 0.4)
     return (
@@ -192,7 +192,8 @@ def _withdrawn(rng: np.random.Generator, client: Ints, created: Moments) -> Step
     return (
         _reached(client, CREATED, created)
         + _reached(client, SUBMITTED, submitted)
-        + _reached(client, KYC, later(submitted, seconds * 0.1))
+        + _reached(client, KYC, later(submitted, seconds * 0.02))
+        + _reached(client, DOCS, later(submitted, seconds * 0.25))
         + _reached(client, WITHDRAWN, later(submitted, seconds))
     )
 

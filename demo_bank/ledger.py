@@ -41,7 +41,7 @@ REVERSAL_IDS = 10**12
 TARIFF = {
     SEPA_OUT: (40, 12),
     INSTANT_OUT: (30, 12),
-    SWIFT_OUT: (1_500, 25),
+    SWIFT_OUT: (1_500, 32),
     BOOK_OUT: (10, 0),
     SWIFT_IN: (700, 5),
     CARD: (0, 90),

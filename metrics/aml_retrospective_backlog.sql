@@ -55,8 +55,9 @@ counts as (
     group by t
 )
 select day.d, coalesce(max(counts.number), 0) as v
-from days
+from heartbeat.business_days() day
 left join counts
-    on counts.t < days.closes and counts.until > day.opens
-group by days.d
-order by days.d
+    on counts.t < day.closes and counts.until > day.opens
+where not day.is_today
+group by day.d
+order by day.d

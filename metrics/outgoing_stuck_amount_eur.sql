@@ -60,7 +60,9 @@ stuck as (
     select candidates.currency, candidates.amount
     from candidates
     left join endings on endings.payment_id = candidates.id
-    where coalesce(endings.ended_at, candidates.closed_at, 'infinity') >= (select heartbeat.as_of() at time zone 'UTC')
+    where
+        coalesce(endings.ended_at, candidates.closed_at, 'infinity')
+        >= (select heartbeat.as_of() at time zone 'UTC')
 )
 select coalesce(round(sum(stuck.amount / rates.per_eur), 2), 0)
 from stuck

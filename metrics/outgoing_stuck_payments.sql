@@ -50,7 +50,9 @@ stuck as (
     select candidates.currency, candidates.amount
     from candidates
     left join endings on endings.payment_id = candidates.id
-    where coalesce(endings.ended_at, candidates.closed_at, 'infinity') >= (select heartbeat.as_of() at time zone 'UTC')
+    where
+        coalesce(endings.ended_at, candidates.closed_at, 'infinity')
+        >= (select heartbeat.as_of() at time zone 'UTC')
 )
 select count(*)
 from stuck
@@ -107,8 +109,9 @@ counts as (
     group by t
 )
 select day.d, coalesce(max(counts.number), 0) as v
-from days
+from heartbeat.business_days() day
 left join counts
-    on counts.t < days.closes and counts.until > day.opens at time zone 'UTC'
-group by days.d
-order by days.d
+    on counts.t < day.closes at time zone 'UTC' and counts.until > day.opens at time zone 'UTC'
+where not day.is_today
+group by day.d
+order by day.d

@@ -6,9 +6,9 @@ period: 30d
 unit: EUR
 direction: higher_is_better
 kind: threshold
-norm_value: 23750
-alert_value: 21250
-target_value: 25000
+norm_value: 26125
+alert_value: 23375
+target_value: 27500
 target_due_date: 2026-12-31
 owner:
 cuts: [revenue_anatomy, revenue_concentration]

@@ -12,7 +12,7 @@ from heartbeat.settings import Settings
 
 def up(
     demo: Annotated[bool, typer.Option(help="Use the simulated bank as source side.")] = False,
-    scale: Annotated[float, typer.Option(help="Size of the simulated bank.", min=0.01)] = 0.05,
+    scale: Annotated[float, typer.Option(help="Size of the simulated bank.", min=0.01)] = 0.1,
 ) -> None:
     """Run the whole stack in the foreground; Ctrl-C stops all of it."""
     from heartbeat.stack.up import Stack

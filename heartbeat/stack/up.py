@@ -22,7 +22,8 @@ from heartbeat.stack.process import environment, processes, write_dagster_home
 from heartbeat.stack.supervisor import Program, Supervisor
 
 _MARTS = "marts"
-_DEMO_SOURCES = "demo-sources"
+_DEMO_SERVERS = {"--url": "demo-sources-a", "--other-url": "demo-sources-b"}
+_DEMO_BANK = (sys.executable, "-m", "demo_bank")
 _READY_SECONDS = 120
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _FIRST_RUNS = {"refresh": "Landing tables, computing metrics", "audit": "Drawing audit cuts"}
@@ -42,6 +43,7 @@ class Stack:
         self._servers = (
             {_MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
         )
+        self._living: list[Program] = []
         self._dagster = DagsterClient(f"http://127.0.0.1:{settings.dagster_port}")
 
     def run(self) -> None:
@@ -49,14 +51,18 @@ class Stack:
         self._run(lambda: None)
 
     def run_demo(self, bank_arguments: Sequence[str]) -> None:
-        """Run with the simulated bank on a second embedded Postgres as the source side."""
-        server = EmbeddedPostgres(self._settings.home / _DEMO_SOURCES)
-        self._servers[_DEMO_SOURCES] = server
-        bank = [sys.executable, "-m", "demo_bank"]
-        url = ["--url", server.url("postgres")]
-        addresses = subprocess.run([*bank, "environment", *url], check=True, stdout=subprocess.PIPE)
+        """Run with the simulated bank: its two clusters on embedded servers, and its ticker."""
+        urls: list[str] = []
+        for option, name in _DEMO_SERVERS.items():
+            self._servers[name] = EmbeddedPostgres(self._settings.home / name)
+            urls += [option, self._servers[name].url("postgres")]
+        cluster_a = urls[:2]
+        addresses = subprocess.run(
+            [*_DEMO_BANK, "environment", *cluster_a], check=True, stdout=subprocess.PIPE
+        )
         self._environment.update(json.loads(addresses.stdout))
-        self._run(lambda: self._seed([*bank, "ensure", *url, *bank_arguments]))
+        self._living = [Program("demo-bank", [*_DEMO_BANK, "tick", *cluster_a], 2)]
+        self._run(lambda: self._seed([*_DEMO_BANK, "ensure", *urls, *bank_arguments]))
 
     def _run(self, prepare_sources: Callable[[], None]) -> None:
         check_before_start(self._settings, processes(self._settings))
@@ -85,10 +91,11 @@ class Stack:
             for name, server in self._servers.items()
         ]
         serve = [sys.executable, "-m", "heartbeat", "serve"]
-        return databases + [
+        own = [
             Program(process.name, [*serve, process.name], 2)
             for process in processes(self._settings)
         ]
+        return [*databases, *own, *self._living]
 
     def _start_databases(self, supervisor: Supervisor) -> None:
         for name in self._servers:
@@ -108,6 +115,8 @@ class Stack:
         self._fail_abandoned_runs()
         for process in processes(self._settings):
             supervisor.start_program(process.name)
+        for program in self._living:
+            supervisor.start_program(program.name)
         self._wait("Starting the cockpit", self._api_answers, supervisor)
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
 
