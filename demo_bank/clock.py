@@ -99,7 +99,7 @@ def _hours(start: np.datetime64, end: np.datetime64) -> Moments:
 
 
 def _hour_of(moments: Moments) -> Ints:
-    return (moments.astype("datetime64[h]") - days_of(moments)).astype(np.int64)
+    return np.asarray((moments.astype("datetime64[h]") - days_of(moments)).astype(np.int64))
 
 
 class Office:
@@ -118,7 +118,7 @@ class Office:
         """The moments at which that much work has been done since each of the given ones."""
         since = np.interp(moments.astype(np.float64), self._milliseconds, self._worked)
         until = np.interp(since + business_hours, self._worked, self._milliseconds)
-        return np.round(until).astype(np.int64).astype("datetime64[ms]")
+        return np.asarray(np.round(until).astype(np.int64).astype("datetime64[ms]"))
 
     def about(self, moments: Moments, hours: Floats) -> Moments:
         """Moments of work about that many hours of the wall clock later."""

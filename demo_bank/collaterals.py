@@ -42,8 +42,8 @@ class Collateral:
         return datetime.combine(self.due - timedelta(days=DEMANDED_DAYS_BEFORE_DUE), time(8))
 
     def changed_at(self, at: datetime) -> datetime:
-        steps = (self.demanded_at, self.paid_at, self.released_at or datetime.max)
-        return max(step for step in steps if step < at)
+        steps = (self.demanded_at, self.paid_at, self.released_at)
+        return max(step for step in steps if step and step < at)
 
     def state_at(self, at: datetime) -> int:
         if self.released_at and self.released_at < at:
@@ -53,9 +53,7 @@ class Collateral:
 
 def demand_weekly(rng: np.random.Generator, anchor: datetime, established: int) -> list[Collateral]:
     """One due every week; some are paid late, but none that is unpaid and overdue at the anchor."""
-    return [
-        _ordinary(rng, anchor, established, week) for week in range(-WEEKS_BEFORE, WEEKS_AFTER)
-    ]
+    return [_ordinary(rng, anchor, established, week) for week in range(-WEEKS_BEFORE, WEEKS_AFTER)]
 
 
 def _ordinary(
@@ -118,11 +116,7 @@ def collateral_tables(demanded: list[Collateral], at: datetime) -> list[Table]:
         "core",
         "collateral_payment",
         ["id", "collateral_id", "amount", "paid_by", "paid_at"],
-        [
-            (c.id, c.id, _amount(c.cents), c.paid_by, c.paid_at)
-            for c in demanded
-            if c.paid_at < at
-        ],
+        [(c.id, c.id, _amount(c.cents), c.paid_by, c.paid_at) for c in demanded if c.paid_at < at],
     )
     return [collateral, payment]
 

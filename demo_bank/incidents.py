@@ -68,7 +68,7 @@ def quoted(moments: Moments, incidents: Incidents) -> Flags:
     day = datetime.combine(moment.date() - timedelta(days=FX_SILENT_DAYS_AGO), time())
     silent_from = np.datetime64(day + timedelta(hours=10, minutes=1), "ms")
     silent_until = np.datetime64(day + timedelta(hours=40, minutes=1), "ms")
-    return (moments <= silent_from) | (moments >= silent_until)
+    return np.asarray((moments <= silent_from) | (moments >= silent_until), dtype=np.bool_)
 
 
 def decided_by_people(decided: Moments, incidents: Incidents) -> Moments:
@@ -92,7 +92,8 @@ def refused_swift(draw: Floats, kind: Ints, created: Moments, incidents: Inciden
     if "I5" not in incidents:
         return np.zeros(kind.size, dtype=np.bool_)
     since = incidents["I5"] - np.timedelta64(20, "h")
-    return (kind == SWIFT_OUT) & (created >= since) & (draw < SWIFT_REJECTED)
+    since_then = (kind == SWIFT_OUT) & (created >= since)
+    return np.asarray(since_then & (draw < SWIFT_REJECTED), dtype=np.bool_)
 
 
 def replicated_until(at: np.datetime64, incidents: Incidents) -> np.datetime64:

@@ -186,9 +186,7 @@ def _fees(payments: Payments, interest: Flags) -> Transfers:
         payments.account,
         np.full(payments.ids.size, FEE_INCOME),
         np.where(is_fee, payments.cents, charged),
-        np.select(
-            [payments.kind == EXCHANGE, is_fee & interest], [FX_MARGIN, INTEREST], FEE_ENTRY
-        ),
+        np.select([payments.kind == EXCHANGE, is_fee & interest], [FX_MARGIN, INTEREST], FEE_ENTRY),
         FEE_SLOT,
     )
 
@@ -232,9 +230,7 @@ def movements(transfers: Transfers) -> Movements:
     first = np.ones(account.size, dtype=np.bool_)
     first[1:] = (account[1:] != account[:-1]) | (moment[1:] != moment[:-1])
     starts = np.flatnonzero(first)
-    return Movements(
-        ids[starts], account[starts], moment[starts], np.add.reduceat(cents, starts)
-    )
+    return Movements(ids[starts], account[starts], moment[starts], np.add.reduceat(cents, starts))
 
 
 def _lowest(moved: Movements, size: int) -> Ints:

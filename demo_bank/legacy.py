@@ -1,4 +1,4 @@
-"""The old verification system: it tells the same story as webbank, and one row in eight is wrong."""
+"""The old verification system: the same story as webbank's, and one row in eight is wrong."""
 
 import numpy as np
 import pandas as pd

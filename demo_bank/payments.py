@@ -266,9 +266,7 @@ class Log:
         return self.where(seen)
 
     def where(self, chosen: Flags) -> "Log":
-        return Log(
-            self.payment[chosen], self.state[chosen], self.moment[chosen], self.draw[chosen]
-        )
+        return Log(self.payment[chosen], self.state[chosen], self.moment[chosen], self.draw[chosen])
 
 
 def state_log(payments: Payments, draws: npt.NDArray[np.float32]) -> Log:
@@ -278,7 +276,7 @@ def state_log(payments: Payments, draws: npt.NDArray[np.float32]) -> Log:
     processed = np.isin(payments.kind, PROCESSED_BY_RAIL)
     large = processed & (payments.eur >= AUTHORIZED_FROM_EUR)
     everyone = np.ones(payments.kind.size, dtype=np.bool_)
-    steps = [
+    steps: list[tuple[Flags, Ints | int, Moments]] = [
         (everyone, CREATED, payments.created),
         (signed, SIGNED, later(payments.created, preparation * 0.08)),
         (large, AUTHORIZED, later(payments.created, preparation * 0.2)),

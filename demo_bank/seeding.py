@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -106,8 +107,9 @@ def _create_reader(server: psycopg.Connection[Any], reader: str) -> None:
     if not server.execute("select 1 from pg_roles where rolname = %s", [reader]).fetchone():
         server.execute(sql.SQL("create role {} login").format(role))
     server.execute(
-        sql.SQL("alter role {} with login; alter role {} set default_transaction_read_only = on")
-        .format(role, role)
+        sql.SQL(
+            "alter role {} with login; alter role {} set default_transaction_read_only = on"
+        ).format(role, role)
     )
 
 
@@ -132,9 +134,13 @@ def _fill(
                 copy_table(
                     connections[database],
                     table,
-                    lambda share, title=title, done=done: progress(title, done + share, total),
+                    partial(_advance, progress, title, done, total),
                 )
     progress("all tables", total, total)
+
+
+def _advance(progress: Progress, title: str, done: int, total: int, share: float) -> None:
+    progress(title, done + share, total)
 
 
 def _finish(

@@ -72,9 +72,7 @@ class Bank:
         )
         self.interest = self._stream("interest").random(self.payments.kind.size) < SHARE_INTEREST
         ordinary = post(self.payments, self.accounts, self.interest)
-        self.openings = open_with(
-            self._stream("openings"), self.accounts, ordinary, self.start
-        )
+        self.openings = open_with(self._stream("openings"), self.accounts, ordinary, self.start)
         self.rates = quote_rates(self._stream("rates"), *span)
         self.cases = open_cases(self._stream("cases"), office, self.payments, clients, *span)
         self.verifications = verify_payees(self._stream("payees"), self.payments.kind.size)

@@ -83,9 +83,10 @@ def nullable(values: Ints, present: Flags) -> pd.arrays.IntegerArray:
     return pd.arrays.IntegerArray(values.astype(np.int64), ~present)
 
 
-def one_of(codes: Ints, values: Sequence[object]) -> pd.Categorical:
+def one_of(codes: Ints, values: Sequence[Any]) -> "pd.Categorical[Any]":
     """Column of few different values: the value at each code, NULL at code -1."""
-    return pd.Categorical.from_codes(codes, pd.Index(values, dtype=object))
+    dtype = pd.CategoricalDtype(list(values))
+    return pd.Categorical.from_codes(codes.tolist(), dtype=dtype)
 
 
 def latest(owners: Ints, moments: Moments, size: int) -> Moments:

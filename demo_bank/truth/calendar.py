@@ -5,6 +5,7 @@ from decimal import ROUND_HALF_UP, Decimal, localcontext
 from fractions import Fraction
 
 import numpy as np
+import numpy.typing as npt
 
 from demo_bank.accounts import CURRENCIES
 from demo_bank.clock import Floats, Ints, Moments
@@ -15,14 +16,15 @@ CENT = Decimal("0.01")
 
 Number = int | float | Decimal | None
 Level = tuple[Moments, Ints]
+Spans = npt.NDArray[np.timedelta64]
 
 
 def day_of(moment: np.datetime64) -> np.datetime64:
-    return np.datetime64(moment, "D")
+    return np.datetime64(str(moment)[:10], "D")
 
 
 def opens(day: np.datetime64) -> np.datetime64:
-    return day.astype("datetime64[ms]")
+    return day + np.timedelta64(0, "ms")
 
 
 def closes(day: np.datetime64) -> np.datetime64:
@@ -39,7 +41,7 @@ def quantile(values: Floats, q: float) -> float | None:
     return float(np.quantile(values, q)) if values.size else None
 
 
-def hours(spans: Moments) -> Floats:
+def hours(spans: Spans) -> Floats:
     return np.asarray(spans.astype("timedelta64[ms]").astype(np.int64) / 3_600_000)
 
 

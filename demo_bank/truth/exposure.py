@@ -15,7 +15,6 @@ from demo_bank.truth.calendar import (
     Level,
     at,
     closes,
-    day_of,
     hours,
     level,
     opens,
@@ -108,7 +107,7 @@ def staleness(seen: Evidence, moment: np.datetime64) -> float:
     """The age of the oldest pair, hours."""
     pairs = range(seen.bank.rates.rate.shape[1])
     last = [max(t for t in _quotes(seen, pair)[-200:] if t < moment) for pair in pairs]
-    return float(hours(moment - np.array(last)).max())
+    return float(hours(np.array([moment - t for t in last])).max())
 
 
 def worst_staleness(seen: Evidence, day: np.datetime64) -> float:

@@ -7,15 +7,14 @@ import numpy as np
 
 from demo_bank.accounts import CURRENCIES
 from demo_bank.clock import Ints, Moments, days_of
+from demo_bank.incidents import ONE_SIDED_CENTS, one_sided_moment
 from demo_bank.ledger import (
     FEE_ENTRY,
     FX_MARGIN,
     INTEREST,
-    ONE_SIDED_CENTS,
     PRINCIPAL,
     Transfers,
 )
-from demo_bank.incidents import one_sided_moment
 from demo_bank.truth.calendar import (
     DAY,
     Level,
@@ -164,7 +163,9 @@ def outflow(seen: Evidence, moment: np.datetime64) -> float | None:
 
 
 def debts(seen: Evidence, moment: np.datetime64) -> Decimal:
-    return to_the_cent(euro(at(_balance_level(seen, below_zero=True), moment), seen.rates_at(moment)))
+    return to_the_cent(
+        euro(at(_balance_level(seen, below_zero=True), moment), seen.rates_at(moment))
+    )
 
 
 def worst_debts(seen: Evidence, day: np.datetime64) -> Decimal:

@@ -49,7 +49,6 @@ def worst_review_age(seen: Evidence, day: np.datetime64) -> float:
 
 def card_activation(seen: Evidence, moment: np.datetime64) -> float | None:
     cards, until = seen.bank.cards, seen.cards_until
-    issued = np.where(cards.issued < until, cards.issued, np.datetime64("NaT"))
-    cohort = during(issued, moment - CARD_MUST_BE_ACTIVE, 30)
-    in_time = cohort & (cards.activated_by(until) <= issued + CARD_MUST_BE_ACTIVE)
+    cohort = during(cards.issued, moment - CARD_MUST_BE_ACTIVE, 30) & (cards.issued < until)
+    in_time = cohort & (cards.activated_by(until) <= cards.issued + CARD_MUST_BE_ACTIVE)
     return share(int(in_time.sum()), int(cohort.sum()))

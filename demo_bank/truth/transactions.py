@@ -46,9 +46,7 @@ def approval_rate(seen: Evidence, moment: np.datetime64) -> float | None:
     return share(int(executed.sum()), int((executed | rejected | cancelled).sum()))
 
 
-def _median_minutes(
-    seen: Evidence, kind: int, moment: np.datetime64, days: int
-) -> float | None:
+def _median_minutes(seen: Evidence, kind: int, moment: np.datetime64, days: int) -> float | None:
     payments, executed = seen.business.payments, seen.first(EXECUTED)
     counted = (payments.kind == kind) & during(executed, moment, days)
     spans: Floats = hours(executed[counted] - payments.created[counted]) * 60

@@ -19,9 +19,7 @@ from heartbeat.metric_file import load_metrics
 from heartbeat.status import Status
 from tests.integration.demo_platform import ANCHOR, REPOSITORY, DemoPlatform, demo_platform
 
-METRICS = {
-    metric.metric_id: metric for metric in load_metrics(REPOSITORY / "metrics").metrics
-}
+METRICS = {metric.metric_id: metric for metric in load_metrics(REPOSITORY / "metrics").metrics}
 FLOWS = [m for m, metric in METRICS.items() if metric.period != "snapshot"]
 SNAPSHOTS = [m for m, metric in METRICS.items() if metric.period == "snapshot"]
 DAYS_BEFORE = 30
@@ -71,9 +69,7 @@ def quiet(
     postgres: EmbeddedPostgres, migrated_template: str
 ) -> Iterator[tuple[Mapping[str, Outcome], dict[str, Any]]]:
     """What the metrics and the hand count say of the same bank without any incident."""
-    with demo_platform(
-        postgres, migrated_template, name="quiet_marts", incidents={}
-    ) as platform:
+    with demo_platform(postgres, migrated_template, name="quiet_marts", incidents={}) as platform:
         platform.registers()
         platform.lands()
         yield platform.computes(), truth(platform.bank, {})["metrics"]
@@ -132,8 +128,9 @@ def value_at(platform: DemoPlatform, metric: Metric, moment: datetime) -> Decima
     with reading_as_of(
         platform.settings.database_url, as_of=moment, timezone="UTC", statement_timeout="60s"
     ) as marts:
-        (value,) = marts.execute(metric.value_sql).fetchone() or (None,)
-        return Decimal(value)
+        row = marts.execute(metric.value_sql).fetchone()
+        assert row is not None
+        return Decimal(row[0])
 
 
 @pytest.mark.parametrize("metric_id", FLOWS)
@@ -241,7 +238,8 @@ def test_i4_slow_sepa_payments_lift_the_median_threefold(
 def test_i5_rejected_swift_payments_lower_the_approval_rate(
     outcomes: Mapping[str, Outcome], quiet: tuple[Mapping[str, Outcome], dict[str, Any]]
 ) -> None:
-    fallen, ordinary = outcomes["outgoing_approval_rate_24h"], quiet[0]["outgoing_approval_rate_24h"]
+    metric_id = "outgoing_approval_rate_24h"
+    fallen, ordinary = outcomes[metric_id], quiet[0][metric_id]
     assert fallen.value is not None
     assert ordinary.value is not None
     assert ordinary.value - fallen.value > 2
@@ -257,7 +255,7 @@ def test_i7_the_silent_client_is_counted_and_its_revenue_is_missing(
         assert ordinary is not None
         return silent, ordinary
 
-    assert both("top_tier_dormant_clients") == (1, 0)
+    assert both("top_tier_dormant_clients") == (Decimal(1), Decimal(0))
     silent, ordinary = both("revenue_eur_30d")
     assert silent < ordinary
 

