@@ -1,6 +1,7 @@
 """`python -m demo_bank`: put the simulated bank on empty Postgres servers and keep it alive."""
 
 import json
+import os
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -26,7 +27,25 @@ from demo_bank.truth import truth
 DEFAULT_SCALE = 0.1
 TICK_SECONDS = 60.0
 
-ServerUrl = Annotated[str, typer.Option(help="URL of the database postgres of cluster A's server.")]
+
+
+def _running_demo() -> str:
+    """The address that `heartbeat up --demo` leaves in its state folder."""
+    file = Path(os.environ.get("HEARTBEAT_HOME", ".heartbeat")) / "demo_bank.url"
+    if not file.is_file():
+        raise typer.BadParameter(f"no demo runs here ({file} is missing); say where the bank is")
+    return file.read_text(encoding="utf-8").strip()
+
+
+ServerUrl = Annotated[
+    str,
+    typer.Option(
+        help="URL of the database postgres of cluster A's server [of the demo that runs here].",
+        envvar="DEMO_BANK_URL",
+        default_factory=_running_demo,
+        show_default=False,
+    ),
+]
 OtherUrl = Annotated[str, typer.Option(help="The same of cluster B's server; without it, no B.")]
 Anchor = Annotated[
     str,

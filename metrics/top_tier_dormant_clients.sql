@@ -190,13 +190,13 @@ business as (
     select a.client_profile_id as client, e.create_time as t
     from webbank_core.entry e
     join webbank_core.account a on a.id = e.account_id
+    join (select distinct client from top) ever_top on ever_top.client = a.client_profile_id
     join webbank_dict.entry_type t on t.id = e.entry_type_id
     join webbank_dict.entry_state s on s.id = e.entry_state_id
     where
         t.code = 'PRINCIPAL'
         and s.code = 'POSTED'
         and e.create_time < (select heartbeat.as_of() at time zone 'UTC')
-        and a.client_profile_id in (select client from top)
 ),
 silences as (
     -- from 14 days after a transaction until the next one

@@ -62,7 +62,7 @@ class Stack:
         )
         self._environment.update(json.loads(addresses.stdout))
         self._living = [Program("demo-bank", [*_DEMO_BANK, "tick", *cluster_a], 2)]
-        self._run(lambda: self._seed([*_DEMO_BANK, "ensure", *urls, *bank_arguments]))
+        self._run(lambda: self._seed(cluster_a[1], [*urls, *bank_arguments]))
 
     def _run(self, prepare_sources: Callable[[], None]) -> None:
         check_before_start(self._settings, processes(self._settings))
@@ -105,9 +105,11 @@ class Stack:
         self._say("Preparing the databases")
         prepare_databases(self._settings)
 
-    def _seed(self, command: Sequence[str]) -> None:
+    def _seed(self, bank_url: str, arguments: Sequence[str]) -> None:
         self._say("Filling the simulated bank")
-        if subprocess.run(command, check=False).returncode:
+        # where the command demo_bank looks for the bank that runs here
+        (self._settings.home / "demo_bank.url").write_text(bank_url, encoding="utf-8")
+        if subprocess.run([*_DEMO_BANK, "ensure", *arguments], check=False).returncode:
             raise StackError("the simulated bank could not be filled; its message is above")
 
     def _start_processes(self, supervisor: Supervisor) -> None:
