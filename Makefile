@@ -15,7 +15,8 @@ demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
 
 test: $(VENV)/installed-dev lint ## Check and test everything
 	@sh tests/acceptance/provide_chromium.sh $(BIN)/python
-	$(BIN)/pytest
+	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/integration
+	$(BIN)/pytest tests/acceptance
 
 lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/ruff check .
