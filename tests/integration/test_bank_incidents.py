@@ -138,6 +138,8 @@ def test_i10_rows_that_are_committed_late_have_landed_after_the_next_load(
         assert landed(platform, rows.format("webbank_core")) == in_source(
             platform, "webbank", rows.format("core")
         )
+        newest = landed(platform, "select max(create_time) from webbank_core.payment")
+        assert newest > [(written.replace(tzinfo=None),)]
 
 
 def test_i11_a_deleted_country_is_gone_with_the_next_load_and_a_client_with_a_reconcile(
