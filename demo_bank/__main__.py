@@ -16,7 +16,7 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 from demo_bank.databases import reader_urls
-from demo_bank.incidents import TITLES, Incidents
+from demo_bank.incidents import TITLES
 from demo_bank.life import LivingBank, UnknownIncidentError
 from demo_bank.seeding import AlreadySeededError, is_seeded, seed
 from demo_bank.seeding import Progress as Advance
@@ -26,7 +26,6 @@ from demo_bank.truth import truth
 
 DEFAULT_SCALE = 0.1
 TICK_SECONDS = 60.0
-
 
 
 def _running_demo() -> str:
@@ -99,7 +98,7 @@ def seed_servers(
             progress=report,
         )
     if truth_file:
-        _write_truth(truth_file, bank, {} if without_incidents else bank.default_incidents())
+        _write_truth(truth_file, bank)
     typer.echo(f"the bank is ready, as of {bank.anchor} UTC")
 
 
@@ -180,16 +179,13 @@ def print_truth(
     anchor: Anchor,
     random_seed: Seed = 7,
     scale: Scale = DEFAULT_SCALE,
-    without_incidents: Quiet = False,
 ) -> None:
-    """Count every metric of a bank by hand, at the anchor and on the 30 days before."""
-    bank = Bank(anchor=_moment(anchor), seed=random_seed, clients=_clients(scale))
-    _write_truth(file, bank, {} if without_incidents else bank.default_incidents())
+    """Count every metric by hand, at the anchor and on the 30 days before, incidents on and off."""
+    _write_truth(file, Bank(anchor=_moment(anchor), seed=random_seed, clients=_clients(scale)))
 
 
-def _write_truth(file: Path, bank: Bank, incidents: Incidents) -> None:
-    counted = truth(bank, incidents)
-    file.write_text(json.dumps(counted, indent=1) + "\n", encoding="utf-8")
+def _write_truth(file: Path, bank: Bank) -> None:
+    file.write_text(json.dumps(truth(bank), indent=1) + "\n", encoding="utf-8")
 
 
 def _moment(text: str) -> datetime:

@@ -22,8 +22,7 @@ from demo_bank.incidents import Incidents, committed_late, deleted_client
 from demo_bank.table import Table, from_rows, latest, nullable, one_of, uuids
 
 CREATED, SUBMITTED, KYC, AML, DOCS, APPROVED, ACTIVE, REJECTED, WITHDRAWN = range(1, 10)
-KYC_IN_PROGRESS, KYC_CLEAR, KYC_FAILED = 1, 2, 4
-NO_KYC = 0
+NO_KYC, KYC_UNDER_WAY, KYC_CLEAR, KYC_FAILED = 0, 1, 2, 4
 
 APPLICATIONS_PER_CLIENT_AND_DAY = 0.012
 SHARE_SUBMITTED = 0.86
@@ -57,7 +56,9 @@ DELETED_COUNTRY = "IS"
 MANAGERS = ("ona@bank.example", "jānis@bank.example", "müller@bank.example", "", None)
 ATTRIBUTES = ('{"source": "web", "utm": null}', '{"source": "partner \\"A\\""}', "{}", None)
 # the status of identification in each state of the profile
-KYC_OF_STATE: Ints = np.array([NO_KYC, 0, 0, 1, 1, 1, 2, 2, 4, 1])
+KYC_OF_STATE: Ints = np.array(
+    [NO_KYC] * 3 + [KYC_UNDER_WAY] * 3 + [KYC_CLEAR] * 2 + [KYC_FAILED, KYC_UNDER_WAY]
+)
 
 
 @dataclass(frozen=True)

@@ -36,7 +36,7 @@ class Changes:
 
 
 def changes(before: Table, after: Table) -> Changes:
-    """The difference of two states of one table."""
+    """The difference of two states of one table; tables with a composite key stay as they are."""
     if not after.key:
         return Changes(after.frame.iloc[len(before) :], before.frame.iloc[:0])
     if len(after.key) > 1 or before.frame.equals(after.frame):

@@ -4,6 +4,6 @@ It takes the bank's own lists of what happened, in Python, by the definition in 
 `methodology`. Days are UTC days.
 """
 
-from demo_bank.truth.count import truth
+from demo_bank.truth.count import true_values, truth
 
-__all__ = ["truth"]
+__all__ = ["true_values", "truth"]

@@ -63,24 +63,26 @@ COUNTS: Mapping[str, Count] = {
 }
 
 
-def truth(bank: Bank, incidents: Incidents, *, days: int = DAYS) -> dict[str, Any]:
-    """The true value of each metric at the anchor and on each of the days before it.
-
-    The form of truth.json: `metrics.<id>.value` and `metrics.<id>.history.<day>`.
-    """
-    seen = Evidence(bank, incidents)
-    today = day_of(bank.anchor)
-    past = [today - n * DAY for n in range(days, 0, -1)]
+def truth(bank: Bank) -> dict[str, Any]:
+    """What is in truth.json: the true values of a bank with every incident and with none."""
     return {
         "anchor": f"{bank.anchor}Z",
-        "incidents": sorted(incidents),
-        "metrics": {
-            metric_id: {
-                "value": _plain(count.at(seen, bank.anchor)),
-                "history": {str(day): _plain(count.on(seen, day)) for day in past},
-            }
-            for metric_id, count in COUNTS.items()
-        },
+        "with_incidents": true_values(bank, bank.default_incidents()),
+        "without_incidents": true_values(bank, {}),
+    }
+
+
+def true_values(bank: Bank, incidents: Incidents) -> dict[str, Any]:
+    """By metric: `value` at the anchor, and `history` of the 30 days before it, by day."""
+    seen = Evidence(bank, incidents)
+    today = day_of(bank.anchor)
+    past = [today - ago * DAY for ago in range(DAYS, 0, -1)]
+    return {
+        metric_id: {
+            "value": _plain(count.at(seen, bank.anchor)),
+            "history": {str(day): _plain(count.on(seen, day)) for day in past},
+        }
+        for metric_id, count in COUNTS.items()
     }
 
 

@@ -1,16 +1,14 @@
 """Every metric of the landed bank against its hand count, with the incidents on and off."""
 
-import json
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
-from pathlib import Path
 from typing import Any
 
 import psycopg
 import pytest
 
-from demo_bank.truth import truth
+from demo_bank.truth import true_values
 from heartbeat.compute import Outcome
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.marts_session import reading_as_of
@@ -60,8 +58,7 @@ def outcomes(troubled: DemoPlatform) -> Mapping[str, Outcome]:
 
 @pytest.fixture(scope="module")
 def counted(troubled: DemoPlatform) -> dict[str, Any]:
-    metrics: dict[str, Any] = truth(troubled.bank, troubled.bank.default_incidents())["metrics"]
-    return metrics
+    return true_values(troubled.bank, troubled.bank.default_incidents())
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +69,7 @@ def quiet(
     with demo_platform(postgres, migrated_template, name="quiet_marts", incidents={}) as platform:
         platform.registers()
         platform.lands()
-        yield platform.computes(), truth(platform.bank, {})["metrics"]
+        yield platform.computes(), true_values(platform.bank, {})
 
 
 def assert_equal(metric_id: str, outcome: Outcome, true: Mapping[str, Any]) -> None:
@@ -258,13 +255,6 @@ def test_i7_the_silent_client_is_counted_and_its_revenue_is_missing(
     assert both("top_tier_dormant_clients") == (Decimal(1), Decimal(0))
     silent, ordinary = both("revenue_eur_30d")
     assert silent < ordinary
-
-
-def test_the_file_of_the_hand_count_is_plain_json(tmp_path: Path, counted: dict[str, Any]) -> None:
-    file = tmp_path / "truth.json"
-    file.write_text(json.dumps(counted), encoding="utf-8")
-    assert json.loads(file.read_text(encoding="utf-8")) == counted
-    assert set(counted) == set(METRICS)
 
 
 def test_nine_schemas_are_landed(troubled: DemoPlatform) -> None:

@@ -63,8 +63,12 @@ def test_the_command_shows_its_progress_and_writes_the_hand_count(
     assert done.stdout.endswith("the bank is ready, as of 2026-11-20T12:34:56.000 UTC\n")
     counted = json.loads(file.read_text(encoding="utf-8"))
     assert counted["anchor"] == "2026-11-20T12:34:56.000Z"
-    assert len(counted["metrics"]) == 31
-    assert {len(metric["history"]) for metric in counted["metrics"].values()} == {30}
+    for metrics in (counted["with_incidents"], counted["without_incidents"]):
+        assert len(metrics) == 31
+        assert {len(metric["history"]) for metric in metrics.values()} == {30}
+    overdue = "collateral_overdue_days_max"
+    assert counted["with_incidents"][overdue]["value"] == 124
+    assert counted["without_incidents"][overdue]["value"] == 0
 
 
 def test_a_killed_seeding_is_not_a_bank_and_the_command_can_be_repeated(empty_server: str) -> None:
