@@ -135,7 +135,7 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
             session = SourceSession(connection, file)
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             raise SourceUnreachableError(
-                f"source {source_name}: replayed_until: {_without_secrets(error, url)}; "
+                f"source {source_name}: replayed_until: {error.diag.message_primary}; "
                 "it must be one query for one timestamptz"
             ) from None
         yield session

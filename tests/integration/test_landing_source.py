@@ -4,6 +4,8 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -239,3 +241,52 @@ def test_a_first_load_that_failed_is_not_called_whole_when_the_snapshot_is_lost_
     assert bank.ledger("note")["polled_at"] is None
     bank.marts.execute("alter table bank_core.note drop constraint obstacle")
     assert bank.lands(source)["note"].row_count == 50
+
+
+def test_a_copy_that_stopped_is_as_old_as_what_it_has_replayed(bank: Bank) -> None:
+    bank.has(PAYMENT)
+    source = bank.discovered("replayed_until: select '2026-03-04 05:06:07+00'::timestamptz\n")
+    loads = bank.lands(source)
+    assert {load.polled_at for load in loads.values()} == {
+        datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+    }
+    assert bank.ledger("payment")["polled_at"] == datetime(2026, 3, 4, 5, 6, 7, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        pytest.param("select pg_last_xact_replay_timestamp()", id="a primary has replayed nothing"),
+        pytest.param("select now() + interval '1 day'", id="a clock that is ahead"),
+    ],
+)
+def test_a_copy_that_is_up_to_date_is_as_young_as_its_poll(bank: Bank, query: str) -> None:
+    bank.has(PAYMENT)
+    source = bank.discovered(f"replayed_until: {query}\n")
+    before = datetime.now(UTC)
+    loads = bank.lands(source)
+    for load in loads.values():
+        assert load.polled_at is not None
+        assert before < load.polled_at < datetime.now(UTC)
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("select moment from nowhere", 'relation "nowhere" does not exist'),
+        ("select 'soon'", "invalid input syntax for type timestamp with time zone"),
+        ("values (now()), (now())", "more than one row returned"),
+        ("delete from core.payment", "syntax error"),
+    ],
+)
+def test_a_query_for_the_age_of_a_copy_that_fails_is_named(
+    bank: Bank, query: str, reason: str
+) -> None:
+    bank.has(PAYMENT)
+    source = bank.discovered()
+    broken = replace(source, file=source.file.model_copy(update={"replayed_until": query}))
+    (error,) = {load.error for load in bank.lands(broken).values()}
+    assert error is not None
+    assert error.startswith("source bank: replayed_until: ")
+    assert reason in error
+    assert error.endswith("it must be one query for one timestamptz")
