@@ -24,12 +24,15 @@ notes: An approval is not yet an active client; onboarding_conversion_funnel goe
 -- name: value
 with applications as (
     select
-        client_profile_id,
-        min("timestamp") filter (where profile_state = 2) as submitted_at,
-        min("timestamp") filter (where profile_state = 6) as approved_at,
-        min("timestamp") filter (where profile_state in (6, 8, 9)) as decided_at
-    from webbank_core.client_profile_state_log
-    group by client_profile_id
+        l.client_profile_id,
+        min(l."timestamp") filter (where s.code = 'SUBMITTED') as submitted_at,
+        min(l."timestamp") filter (where s.code = 'APPROVED') as approved_at,
+        min(l."timestamp") filter (
+            where s.code in ('APPROVED', 'REJECTED', 'WITHDRAWN')
+        ) as decided_at
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    group by l.client_profile_id
 )
 select
     100.0 * count(*) filter (where approved_at < heartbeat.as_of() at time zone 'UTC')
@@ -47,12 +50,15 @@ with days as materialized (
 ),
 applications as (
     select
-        client_profile_id,
-        min("timestamp") filter (where profile_state = 2) as submitted_at,
-        min("timestamp") filter (where profile_state = 6) as approved_at,
-        min("timestamp") filter (where profile_state in (6, 8, 9)) as decided_at
-    from webbank_core.client_profile_state_log
-    group by client_profile_id
+        l.client_profile_id,
+        min(l."timestamp") filter (where s.code = 'SUBMITTED') as submitted_at,
+        min(l."timestamp") filter (where s.code = 'APPROVED') as approved_at,
+        min(l."timestamp") filter (
+            where s.code in ('APPROVED', 'REJECTED', 'WITHDRAWN')
+        ) as decided_at
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    group by l.client_profile_id
 )
 select
     days.d,

@@ -23,18 +23,20 @@ notes: >-
   to the demo bank at its default scale of 0.1; at full size they would be 25, 10 and a target of 40.
 --- */
 -- name: value
-select count(distinct client_profile_id)
-from webbank_core.client_profile_state_log
+select count(distinct l.client_profile_id)
+from webbank_core.client_profile_state_log l
+join webbank_dict.profile_state s on s.id = l.profile_state
 where
-    profile_state = 2
-    and "timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
-    and "timestamp" < heartbeat.as_of() at time zone 'UTC'
+    s.code = 'SUBMITTED'
+    and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '24 hours'
+    and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
 
 -- name: history
 with submissions as (
-    select heartbeat.business_day("timestamp" at time zone 'UTC') as d, count(distinct client_profile_id) as clients
-    from webbank_core.client_profile_state_log
-    where profile_state = 2 and "timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '92 days'
+    select heartbeat.business_day(l."timestamp" at time zone 'UTC') as d, count(distinct l.client_profile_id) as clients
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    where s.code = 'SUBMITTED' and l."timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '92 days'
     group by 1
 )
 select day.d, coalesce(submissions.clients, 0) as v

@@ -26,12 +26,13 @@ notes: >-
 -- name: value
 with journeys as (
     select
-        client_profile_id,
-        min("timestamp") filter (where profile_state = 1) as created_at,
-        min("timestamp") filter (where profile_state = 7) as active_at
-    from webbank_core.client_profile_state_log
-    where profile_state in (1, 7)
-    group by client_profile_id
+        l.client_profile_id,
+        min(l."timestamp") filter (where s.code = 'CREATED') as created_at,
+        min(l."timestamp") filter (where s.code = 'ACTIVE') as active_at
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    where s.code in ('CREATED', 'ACTIVE')
+    group by l.client_profile_id
 )
 select
     100.0 * count(*) filter (where active_at < heartbeat.as_of() at time zone 'UTC')
@@ -49,12 +50,13 @@ with days as materialized (
 ),
 journeys as (
     select
-        client_profile_id,
-        min("timestamp") filter (where profile_state = 1) as created_at,
-        min("timestamp") filter (where profile_state = 7) as active_at
-    from webbank_core.client_profile_state_log
-    where profile_state in (1, 7)
-    group by client_profile_id
+        l.client_profile_id,
+        min(l."timestamp") filter (where s.code = 'CREATED') as created_at,
+        min(l."timestamp") filter (where s.code = 'ACTIVE') as active_at
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    where s.code in ('CREATED', 'ACTIVE')
+    group by l.client_profile_id
 )
 select
     days.d,

@@ -32,12 +32,13 @@ with steps as (
 select
     coalesce(
         percentile_cont(0.9) within group (
-            order by extract(epoch from heartbeat.as_of() at time zone 'UTC' - entered_at) / 3600
+            order by extract(epoch from heartbeat.as_of() at time zone 'UTC' - steps.entered_at) / 3600
         ),
         0
     )
 from steps
-where profile_state in (3, 4)
+join webbank_dict.profile_state s on s.id = steps.profile_state
+where s.code in ('KYC_IN_PROGRESS', 'AML_REVIEW')
 
 -- name: history
 with stays as (
@@ -53,17 +54,18 @@ with stays as (
 seen as (
     -- everybody who is in review, on each full hour
     select
-        entered_at,
+        stays.entered_at,
         generate_series(
             greatest(
-                date_trunc('hour', entered_at) + interval '1 hour',
+                date_trunc('hour', stays.entered_at) + interval '1 hour',
                 date_trunc('hour', heartbeat.as_of() at time zone 'UTC' - interval '92 days')
             ),
-            left_at,
+            stays.left_at,
             interval '1 hour'
         ) as hour
     from stays
-    where profile_state in (3, 4)
+    join webbank_dict.profile_state s on s.id = stays.profile_state
+    where s.code in ('KYC_IN_PROGRESS', 'AML_REVIEW')
 ),
 ages as (
     select

@@ -24,12 +24,13 @@ notes: >-
 -- name: value
 with journeys as (
     select
-        client_profile_id,
-        min("timestamp") filter (where profile_state = 7) as active_at,
-        min("timestamp") filter (where profile_state = 2) as submitted_at
-    from webbank_core.client_profile_state_log
-    where profile_state in (2, 7)
-    group by client_profile_id
+        l.client_profile_id,
+        min(l."timestamp") filter (where s.code = 'ACTIVE') as active_at,
+        min(l."timestamp") filter (where s.code = 'SUBMITTED') as submitted_at
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    where s.code in ('SUBMITTED', 'ACTIVE')
+    group by l.client_profile_id
 )
 select
     percentile_cont(0.5) within group (order by extract(epoch from active_at - submitted_at) / 3600)
@@ -46,12 +47,13 @@ with days as materialized (
 ),
 journeys as (
     select
-        client_profile_id,
-        min("timestamp") filter (where profile_state = 7) as active_at,
-        min("timestamp") filter (where profile_state = 2) as submitted_at
-    from webbank_core.client_profile_state_log
-    where profile_state in (2, 7)
-    group by client_profile_id
+        l.client_profile_id,
+        min(l."timestamp") filter (where s.code = 'ACTIVE') as active_at,
+        min(l."timestamp") filter (where s.code = 'SUBMITTED') as submitted_at
+    from webbank_core.client_profile_state_log l
+    join webbank_dict.profile_state s on s.id = l.profile_state
+    where s.code in ('SUBMITTED', 'ACTIVE')
+    group by l.client_profile_id
 )
 select
     days.d,

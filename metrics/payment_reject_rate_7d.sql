@@ -23,21 +23,25 @@ notes: >-
   SEPA and SEPA Instant are left out: their rejections are decided in the clearing systems, which are not landed.
 --- */
 -- name: value
-with payments as (
-    select p.id, min(l."timestamp") as rejected_at
-    from webbank_core.payment p
-    join webbank_dict.payment_type t on t.id = p.type_id
-    left join webbank_core.payment_state_log l
-        on l.payment_id = p.id and l.state_id = 6 and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
+with rejections as (
+    select l.payment_id, min(l."timestamp") as rejected_at
+    from webbank_core.payment_state_log l
+    join webbank_dict.payment_state s on s.id = l.state_id
     where
-        t.direction = 'OUT'
-        and t.rail in ('SWIFT', 'BOOK', 'CARD')
-        and p.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '7 days'
-        and p.create_time < heartbeat.as_of() at time zone 'UTC'
-    group by p.id
+        s.code = 'REJECTED'
+        and l."timestamp" >= heartbeat.as_of() at time zone 'UTC' - interval '7 days'
+        and l."timestamp" < heartbeat.as_of() at time zone 'UTC'
+    group by l.payment_id
 )
-select 100.0 * count(rejected_at) / nullif(count(*), 0)
-from payments
+select 100.0 * count(rejections.payment_id) / nullif(count(*), 0)
+from webbank_core.payment p
+join webbank_dict.payment_type t on t.id = p.type_id
+left join rejections on rejections.payment_id = p.id
+where
+    t.direction = 'OUT'
+    and t.rail in ('SWIFT', 'BOOK', 'CARD')
+    and p.create_time >= heartbeat.as_of() at time zone 'UTC' - interval '7 days'
+    and p.create_time < heartbeat.as_of() at time zone 'UTC'
 
 -- name: history
 with days as materialized (
@@ -46,10 +50,11 @@ with days as materialized (
     where not is_today
 ),
 rejections as (
-    select payment_id, min("timestamp") as rejected_at
-    from webbank_core.payment_state_log
-    where state_id = 6 and "timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '99 days'
-    group by payment_id
+    select l.payment_id, min(l."timestamp") as rejected_at
+    from webbank_core.payment_state_log l
+    join webbank_dict.payment_state s on s.id = l.state_id
+    where s.code = 'REJECTED' and l."timestamp" >= (select heartbeat.as_of() at time zone 'UTC') - interval '99 days'
+    group by l.payment_id
 ),
 payments as (
     select p.create_time, rejections.rejected_at
