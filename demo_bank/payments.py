@@ -3,11 +3,9 @@
 from dataclasses import dataclass, replace
 
 import numpy as np
-import numpy.typing as npt
-import pandas as pd
 
-from demo_bank.accounts import CURRENCIES, NO_ACCOUNT, Accounts
-from demo_bank.clients import OPERATORS, Clients
+from demo_bank.accounts import NO_ACCOUNT, Accounts
+from demo_bank.clients import Clients
 from demo_bank.clock import (
     NEVER,
     PAYMENT_HOURS,
@@ -22,13 +20,11 @@ from demo_bank.clock import (
 )
 from demo_bank.incidents import (
     Incidents,
-    committed_late,
     refused_swift,
     silent_since,
     slowed_sepa,
 )
 from demo_bank.rates import LEVELS
-from demo_bank.table import Table, latest, money, nullable, one_of, uuids
 
 CREATED, SIGNED, AUTHORIZED, PROCESSING, EXECUTED, REJECTED, CANCELLED, RETURNED = range(1, 9)
 SEPA_OUT, INSTANT_OUT, SWIFT_OUT, BOOK_OUT, SEPA_IN, SWIFT_IN, CARD, FEE, EXCHANGE = range(1, 10)
@@ -40,11 +36,8 @@ SHARE_IN_HUNDREDS = 0.2
 HOLD_MEDIAN_BUSINESS_H, HOLD_LN_SD = 2.5, 0.6
 # the rare payment that a correspondent's queue loses for days; large ones are watched by hand
 SHARE_HUNG, HUNG_BELOW_EUR, HUNG_MEDIAN_S = 0.004, 5_000, 60 * 3_600.0
-AUTHORIZED_FROM_EUR = 15_000
-LONGEST_PREPARATION_S = 6 * 3_600.0
 IDS_PER_PAYMENT = 10
 CORRESPONDENT_REJECT = 3
-MEMOS = 500
 
 
 @dataclass(frozen=True)
@@ -71,8 +64,7 @@ KINDS = {
     FEE: Kind(0.03, 9, 0.3, 2, 0.2, 0.0, 0.0),
     EXCHANGE: Kind(0.02, 1_300, 1.20, 20, 0.4, 0.0, 0.004),
 }
-SIGNED_BY_CLIENT = (SEPA_OUT, INSTANT_OUT, SWIFT_OUT, BOOK_OUT, EXCHANGE)
-PROCESSED_BY_RAIL = (SEPA_OUT, SWIFT_OUT)
+LOSES_PAYMENTS = (SEPA_OUT, SWIFT_OUT)
 
 
 @dataclass(frozen=True)
@@ -213,7 +205,7 @@ def _durations(
     held = rng.random(size) < _of_kind(kind, "held")
     work = lognormal(rng, HOLD_MEDIAN_BUSINESS_H, HOLD_LN_SD, size)
     released = office.after(later(created, seconds), work)
-    hung = (rng.random(size) < SHARE_HUNG) & np.isin(kind, PROCESSED_BY_RAIL)
+    hung = (rng.random(size) < SHARE_HUNG) & np.isin(kind, LOSES_PAYMENTS)
     hung &= units < HUNG_BELOW_EUR
     days = lognormal(rng, HUNG_MEDIAN_S, 0.5, size)
     after_hold = (released - created).astype(np.int64) / 1000
@@ -243,111 +235,3 @@ def _amounts(rng: np.random.Generator, kind: Ints, weight: Floats, currency: Int
     round_sum = (rng.random(kind.size) < SHARE_IN_HUNDREDS) & own_size
     hundreds = np.maximum((cents + 5_000) // 10_000, 1)
     return np.asarray(np.where(round_sum, hundreds * 10_000, cents))
-
-
-@dataclass(frozen=True)
-class Log:
-    """The state log of all payments in the order of time; `draw` decides which row is late."""
-
-    payment: Ints
-    state: Ints
-    moment: Moments
-    draw: Floats
-
-    @property
-    def ids(self) -> Ints:
-        """The same for a step whatever its outcome, so that an incident changes rows in place."""
-        step = np.where(self.state == RETURNED, RETURNED, np.minimum(self.state, EXECUTED))
-        return (self.payment + 1) * IDS_PER_PAYMENT + step
-
-    def visible(self, at: np.datetime64, incidents: Incidents) -> "Log":
-        """The rows that are committed at that moment."""
-        seen = committed_late(self.moment, self.draw, incidents) < at
-        return self.where(seen)
-
-    def where(self, chosen: Flags) -> "Log":
-        return Log(self.payment[chosen], self.state[chosen], self.moment[chosen], self.draw[chosen])
-
-
-def state_log(payments: Payments, draws: npt.NDArray[np.float32]) -> Log:
-    """Every step of every payment; `draws` has one row a payment and a column a state."""
-    preparation = np.minimum(payments.seconds, LONGEST_PREPARATION_S)
-    signed = np.isin(payments.kind, SIGNED_BY_CLIENT)
-    processed = np.isin(payments.kind, PROCESSED_BY_RAIL)
-    large = processed & (payments.eur >= AUTHORIZED_FROM_EUR)
-    everyone = np.ones(payments.kind.size, dtype=np.bool_)
-    steps: list[tuple[Flags, Ints | int, Moments]] = [
-        (everyone, CREATED, payments.created),
-        (signed, SIGNED, later(payments.created, preparation * 0.08)),
-        (large, AUTHORIZED, later(payments.created, preparation * 0.2)),
-        (processed, PROCESSING, later(payments.created, preparation * 0.35)),
-        (everyone, payments.outcome, payments.finished),
-        (~np.isnat(payments.returned), RETURNED, payments.returned),
-    ]
-    chosen = [np.flatnonzero(who & payments.made) for who, _, _ in steps]
-    payment = np.concatenate(chosen)
-    state = np.concatenate(
-        [np.broadcast_to(s, everyone.size)[i] for i, (_, s, _) in zip(chosen, steps, strict=True)]
-    )
-    moment = np.concatenate([m[i] for i, (_, _, m) in zip(chosen, steps, strict=True)])
-    order = np.lexsort((state, payment, moment))
-    payment, state = payment[order], state[order]
-    return Log(payment, state, moment[order], draws[payment, state - 1])
-
-
-class PaymentTables:
-    """core.payment and core.payment_state_log."""
-
-    def __init__(self, rng: np.random.Generator, payments: Payments) -> None:
-        size = payments.created.size
-        self.draws = rng.random((size, RETURNED), dtype=np.float32)
-        to_client = payments.incoming | (payments.kind == BOOK_OUT)
-        receiver = np.where(payments.incoming, payments.client, payments.receiver) + 1
-        numbers = pd.Series(payments.ids).astype(str).str.zfill(9)
-        memos = [f'{{"channel": "web", "memo": "invoice\\\\t{n}"}}' for n in range(MEMOS)]
-        memo = np.where(payments.ids % 3 == 1, -1, payments.ids % MEMOS)
-        memo = np.where(payments.kind == CARD, MEMOS, memo)
-        self._static = pd.DataFrame(
-            {
-                "id": payments.ids,
-                "uuid": uuids(rng, size),
-                "type_id": payments.kind,
-                "sender_profile_id": nullable(payments.client + 1, ~payments.incoming),
-                "receiver_profile_id": nullable(receiver, to_client),
-                "sender_account_id": nullable(payments.account, ~payments.incoming),
-                "amount": money(payments.cents),
-                "currency": one_of(payments.currency, CURRENCIES),
-                "end_to_end_id": ("E2E-" + numbers).where(rng.random(size) < 0.9),
-                "details": one_of(memo, [*memos, '{"merchant": "Café \\"Zoë\\"", "mcc": 5812}']),
-                "create_time": payments.created,
-            }
-        )
-        self._operator = rng.integers(1, OPERATORS + 1, size)
-        self._by_hand = rng.random(size) < 0.5
-
-    def payment(self, payments: Payments, log: Log, at: np.datetime64) -> Table:
-        """core.payment: each in the state of its last step, late-committed or not."""
-        done = log.moment < at
-        payment, state, moment = log.payment[done], log.state[done], log.moment[done]
-        states = np.full(payments.created.size, CREATED)
-        states[payment] = state
-        frame = self._static.assign(
-            state_id=states,
-            reject_reason_id=nullable(payments.reason, states == REJECTED),
-            update_time=latest(payment, moment, states.size),
-        )
-        return Table("core", "payment", frame[(payments.created < at) & payments.made])
-
-    def payment_state_log(self, log: Log, at: np.datetime64, incidents: Incidents) -> Table:
-        seen = log.visible(at, incidents)
-        by_hand = (seen.state == AUTHORIZED) & self._by_hand[seen.payment]
-        frame = pd.DataFrame(
-            {
-                "id": seen.ids,
-                "payment_id": seen.payment + 1,
-                "state_id": seen.state,
-                "timestamp": seen.moment,
-                "operator_id": nullable(self._operator[seen.payment], by_hand),
-            }
-        )
-        return Table("core", "payment_state_log", frame)

@@ -28,7 +28,8 @@ from demo_bank.ledger import (
     post,
 )
 from demo_bank.legacy import LegacyTables
-from demo_bank.payments import Log, Payments, PaymentTables, originate, state_log
+from demo_bank.payment_tables import Log, PaymentTables, state_log
+from demo_bank.payments import Payments, originate
 from demo_bank.rates import quote_rates
 from demo_bank.screening import open_cases, verify_payees
 from demo_bank.table import Table

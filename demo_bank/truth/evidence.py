@@ -10,7 +10,7 @@ from demo_bank.accounts import CURRENCIES
 from demo_bank.clock import Flags, Ints, Moments
 from demo_bank.incidents import Incidents, quoted, replicated_until
 from demo_bank.ledger import Transfers
-from demo_bank.payments import Log
+from demo_bank.payment_tables import Log
 from demo_bank.rates import QUOTES
 from demo_bank.simulation import Bank, Business
 from demo_bank.truth.calendar import DAY, closes
