@@ -97,8 +97,8 @@ def seed_servers(
             breadth=breadth,
             progress=report,
         )
-    if truth_file:
-        _write_truth(truth_file, bank)
+        if truth_file:
+            _write_truth(truth_file, bank)
     typer.echo(f"the bank is ready, as of {bank.anchor} UTC")
 
 
@@ -127,21 +127,21 @@ def tick(
 ) -> None:
     """Add new business until now, again and again until interrupted."""
     bank = LivingBank(url)
-    while True:
-        try:
-            with _one_line_errors():
-                moved = bank.tick(datetime.now(UTC))
-        except psycopg.OperationalError as error:
-            if once:
-                raise
-            typer.echo(f"error: {error}; trying again in {every:g} s", err=True)
-        else:
-            typer.echo(f"{moved.until}: {moved.written} rows written, {moved.deleted} deleted")
-            if moved.is_at_the_end:
-                typer.echo("the story ends here: drop the bank's databases and seed a new one")
-        if once:
-            return
-        time.sleep(every)
+    with _one_line_errors():
+        while not once:
+            try:
+                _tick(bank)
+            except psycopg.OperationalError as error:
+                typer.echo(f"error: {error}; trying again in {every:g} s", err=True)
+            time.sleep(every)
+        _tick(bank)
+
+
+def _tick(bank: LivingBank) -> None:
+    moved = bank.tick(datetime.now(UTC))
+    typer.echo(f"{moved.until}: {moved.written} rows written, {moved.deleted} deleted")
+    if moved.is_at_the_end:
+        typer.echo("the story ends here: drop the bank's databases and seed a new one")
 
 
 @app.command("incident")
@@ -181,7 +181,9 @@ def print_truth(
     scale: Scale = DEFAULT_SCALE,
 ) -> None:
     """Count every metric by hand, at the anchor and on the 30 days before, incidents on and off."""
-    _write_truth(file, Bank(anchor=_moment(anchor), seed=random_seed, clients=_clients(scale)))
+    bank = Bank(anchor=_moment(anchor), seed=random_seed, clients=_clients(scale))
+    with _one_line_errors():
+        _write_truth(file, bank)
 
 
 def _write_truth(file: Path, bank: Bank) -> None:
@@ -189,7 +191,10 @@ def _write_truth(file: Path, bank: Bank) -> None:
 
 
 def _moment(text: str) -> datetime:
-    moment = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    try:
+        moment = datetime.fromisoformat(text) if text else datetime.now(UTC)
+    except ValueError as error:
+        raise typer.BadParameter(f"--anchor: {error}; write it as 2026-11-20T08:30") from error
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
@@ -201,8 +206,14 @@ def _clients(scale: float) -> int:
 def _one_line_errors() -> Iterator[None]:
     try:
         yield
-    except (AlreadySeededError, NoBankError, UnknownIncidentError) as error:
-        typer.echo(f"error: {error}", err=True)
+    except (
+        AlreadySeededError,
+        NoBankError,
+        UnknownIncidentError,
+        psycopg.OperationalError,
+        OSError,
+    ) as error:
+        typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
 
 

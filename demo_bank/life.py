@@ -48,14 +48,15 @@ class LivingBank:
     def tick(self, now: datetime) -> Movement:
         """Write the business of the time since the last tick; a clock that went back writes none.
 
-        A tick that was killed in the middle is repeated by the next one.
+        What was killed in the middle, a tick or a switch, is finished by the next one.
         """
         with remembered(self._server_url) as memory:
-            state = State.read(memory)
+            state = self._at_rest(memory)
             bank = self._bank(state)
             until = min(max(instant(now), state.ticked_until), bank.horizon)
-            moved = self._move(bank, state, replace(state, ticked_until=until))
-            replace(state, ticked_until=until).write(memory)
+            after = replace(state, ticked_until=until)
+            moved = self._move(state, after)
+            after.write(memory)
         return replace(moved, is_at_the_end=until == bank.horizon)
 
     def switch(self, name: str, *, on: bool, now: datetime) -> Movement:
@@ -67,17 +68,32 @@ class LivingBank:
         if name not in TITLES:
             raise UnknownIncidentError(f"no incident {name}; there are {', '.join(TITLES)}")
         with remembered(self._server_url) as memory:
-            state = State.read(memory)
-            until = max(instant(now), state.ticked_until)
-            incidents = _switched(state.incidents, name, on=on, at=until)
-            moved = Movement(state.ticked_until, 0, 0)
-            if incidents != state.incidents:
-                if name in IN_THE_SERVER:
-                    self._switch_server(name, on=on)
-                else:
-                    after = replace(state, incidents=incidents)
-                    moved = self._move(self._bank(state), state, after, touched_at=until)
-                replace(state, incidents=incidents).write(memory)
+            state = self._at_rest(memory)
+            touched_at = max(instant(now), state.ticked_until)
+            incidents = _switched(state.incidents, name, on=on, at=touched_at)
+            if incidents == state.incidents:
+                return Movement(state.ticked_until, 0, 0)
+            replace(state, incidents=incidents, switching_from=state.incidents).write(memory)
+            return self._finish_switch(memory, touched_at)
+
+    def _at_rest(self, memory: psycopg.Connection[Any]) -> State:
+        """The state, after a switch that was killed has been finished."""
+        state = State.read(memory)
+        if state.switching_from is not None:
+            self._finish_switch(memory, state.ticked_until)
+        return State.read(memory)
+
+    def _finish_switch(
+        self, memory: psycopg.Connection[Any], touched_at: np.datetime64
+    ) -> Movement:
+        state = State.read(memory)
+        assert state.switching_from is not None
+        for name in IN_THE_SERVER:
+            if (name in state.incidents) != (name in state.switching_from):
+                self._switch_server(name, on=name in state.incidents)
+        before = replace(state, incidents=state.switching_from)
+        moved = self._move(before, state, touched_at)
+        replace(state, switching_from=None).write(memory)
         return moved
 
     def _bank(self, state: State) -> Bank:
@@ -87,9 +103,10 @@ class LivingBank:
         return self._simulated[1]
 
     def _move(
-        self, bank: Bank, before: State, after: State, touched_at: np.datetime64 | None = None
+        self, before: State, after: State, touched_at: np.datetime64 | None = None
     ) -> Movement:
         """Write the difference of two states, one transaction a database."""
+        bank = self._bank(before)
         grouped: dict[str, list[tuple[Table, Changes]]] = {}
         # what was first, is drawn first: the bank keeps its last business
         old = list(bank.tables(before.ticked_until, before.incidents))

@@ -45,7 +45,8 @@ def seed(
     `incidents` says otherwise. `breadth` adds empty tables to `core` until it has that many.
     Databases are filled under another name and get their own names in one last transaction a
     server: what was killed before that leaves nothing that looks finished, and seeding again
-    starts over. `progress` hears table, tables done, tables in all.
+    starts over. What B holds without A is left from another bank and replaced. `progress` hears
+    table, tables done, tables in all.
     Raises AlreadySeededError where one of the databases of A exists.
     """
     present = _present(server_url)
@@ -93,10 +94,11 @@ def _create(server_url: str, cluster: Cluster) -> None:
     with psycopg.connect(server_url, autocommit=True) as server:
         _create_reader(server, cluster.reader)
         for database in _all(cluster):
-            name = sql.Identifier(database.unfinished)
-            server.execute(sql.SQL("drop database if exists {} with (force)").format(name))
+            left = [database.unfinished, *([database.name] if cluster is CLUSTER_B else [])]
+            for name in map(sql.Identifier, left):
+                server.execute(sql.SQL("drop database if exists {} with (force)").format(name))
             create = sql.SQL("create database {} encoding 'UTF8' template template0")
-            server.execute(create.format(name))
+            server.execute(create.format(sql.Identifier(database.unfinished)))
     for database in cluster.databases:
         with psycopg.connect(make_conninfo(server_url, dbname=database.unfinished)) as connection:
             connection.execute(database.ddl.read_bytes())

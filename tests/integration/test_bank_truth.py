@@ -158,7 +158,7 @@ def test_no_moment_of_a_past_day_is_worse_than_its_history(
             assert value <= worst * tolerance
 
 
-def at_the_end_of_time(metric_id: str) -> Any:
+def without_data(metric_id: str) -> Any:
     return None if metric_id in UNKNOWN_WITHOUT_DATA else 0
 
 
@@ -173,7 +173,7 @@ def test_without_data_a_count_is_zero_and_a_rate_is_unknown(
         statement_timeout="60s",
     ) as marts:
         rows = marts.execute(METRICS[metric_id].value_sql).fetchall()
-    assert rows == [(at_the_end_of_time(metric_id),)]
+    assert rows == [(without_data(metric_id),)]
 
 
 @pytest.mark.parametrize("zone", ["Europe/Vilnius", "America/New_York"])

@@ -113,6 +113,21 @@ def test_a_ticker_that_is_killed_leaves_nothing_that_the_next_does_not_mend(url:
     assert unlike(url, datetime.fromisoformat(str(until)).replace(tzinfo=UTC)) == []
 
 
+def test_a_switch_that_was_cut_off_is_finished_by_the_next_tick(url: str) -> None:
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("alter database aml rename to aml_away")
+    with pytest.raises(psycopg.OperationalError, match="aml"):
+        LivingBank(url).switch("I3", on=True, now=ANCHOR)
+    with psycopg.connect(url, autocommit=True) as server:
+        server.execute("alter database aml_away rename to aml")
+    LivingBank(url).tick(ANCHOR)
+    finished = checksums(url)
+    assert LivingBank(url).switch("I3", on=True, now=ANCHOR).written == 0
+    LivingBank(url).switch("I3", on=False, now=ANCHOR)
+    assert checksums(url) != finished
+    assert unlike(url, ANCHOR) == []
+
+
 def test_the_story_ends_at_its_horizon(url: str) -> None:
     living = LivingBank(url)
     assert not living.tick(ANCHOR + timedelta(days=HORIZON_DAYS - 1)).is_at_the_end

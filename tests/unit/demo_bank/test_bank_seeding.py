@@ -80,6 +80,30 @@ def test_a_killed_seeding_is_not_a_bank_and_the_command_can_be_repeated(empty_se
     assert is_seeded(empty_server)
 
 
+def test_what_the_other_cluster_has_left_of_another_bank_is_replaced(
+    empty_server: str, other_server_url: str
+) -> None:
+    for _ in range(2):
+        forget_everything(empty_server)
+        seed(empty_server, other_server_url, anchor=ANCHOR, clients=20)
+    assert is_seeded(empty_server)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "complaint"),
+    [
+        (["seed", "--anchor", "tomorrow", "--url", "postgresql:///x"], "--anchor: Invalid"),
+        (["tick", "--once", "--url", "postgresql://nobody@localhost:1/x"], "error: connection"),
+        (["truth", "/nowhere/t.json", "--anchor", "2026-11-20", "--scale", "0.005"], "error: "),
+    ],
+)
+def test_bad_input_gets_one_error_and_no_traceback(arguments: list[str], complaint: str) -> None:
+    refused = subprocess.run([*COMMAND, *arguments], capture_output=True, text=True, check=False)
+    assert refused.returncode != 0
+    assert complaint in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 def test_the_command_says_what_is_in_its_way(empty_server: str) -> None:
     seed(empty_server, anchor=ANCHOR, clients=CLIENTS)
     command = [*COMMAND, *SEED, "--url", empty_server]
