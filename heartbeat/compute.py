@@ -1,24 +1,24 @@
-"""Compute metrics: run their statements, judge the value, write history and observation."""
+"""Compute metrics as of one moment, and store what each of them gave."""
 
 import time
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from datetime import time as clock
 from decimal import Decimal
 from typing import Any
 
 import psycopg
 from psycopg import Connection
-from psycopg.rows import class_row
 
-from heartbeat.errors import HeartbeatError
 from heartbeat.marts_session import reading_as_of, source_as_of
 from heartbeat.metric import Metric
-from heartbeat.registered_lines import RegisteredLines
+from heartbeat.metric_query import ComputeError, fault, read_history, read_value
+from heartbeat.registered_lines import RegisteredLines, read_lines
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
-from heartbeat.status import Status
+from heartbeat.status import Judgement, Status, severity_step
 
 WORKERS = 4
 """Metrics computed at the same time, each on a connection of its own."""
@@ -26,155 +26,163 @@ WORKERS = 4
 _STATEMENTS = platform_statements("compute")
 
 
-class ComputeError(HeartbeatError):
-    """A metric's statement gave no usable number; the message says where and why."""
-
-
 @dataclass(frozen=True)
 class Outcome:
-    """What one compute of one metric gave; exactly one of `value` and `error` is set."""
+    """What one compute of one metric gave.
+
+    Without a `value` there is an `error`; a `value` with an `error` is good, and the metric's past
+    days could not be computed. `history` is None when the past days were not asked for.
+    """
 
     metric_id: str
     as_of: datetime
-    value: Decimal | None
-    history: tuple[tuple[date, Decimal], ...]
-    status: Status | None
-    source_as_of: datetime | None
-    error: str | None
     seconds: float
+    value: Decimal | None = None
+    history: tuple[tuple[date, Decimal], ...] | None = None
+    source_as_of: datetime | None = None
+    judgement: Judgement | None = None
+    error: str | None = None
+
+    @property
+    def status(self) -> Status | None:
+        """The status of the value; None without a value or before the metric is registered."""
+        return self.judgement.status if self.judgement else None
 
 
 def compute_and_store(
-    metrics: Sequence[Metric], settings: Settings, *, as_of: datetime, run_id: str
+    metrics: Sequence[Metric],
+    settings: Settings,
+    *,
+    as_of: datetime,
+    run_id: str,
+    all_days: bool = False,
 ) -> Iterator[Outcome]:
     """Compute all metrics as of one moment and store each as it is done; yields in that order.
 
     The metrics must be registered. One metric's failure is its own outcome and touches no other.
+    Past days are computed for those whose past days no compute of this business day, or none by
+    their present definition, has looked at; with `all_days` for every one. Repeating it under the
+    same moment and run changes nothing.
     """
-    with ThreadPoolExecutor(WORKERS, thread_name_prefix="compute") as pool:
-        futures = [
-            pool.submit(_compute_and_store_one, metric, settings, as_of, run_id)
-            for metric in metrics
-        ]
-        for future in as_completed(futures):
-            yield future.result()
+    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+        store = _Store(connection, settings, as_of, run_id)
+        due = set(metrics) if all_days else store.due(metrics)
+        lines = read_lines(connection, [metric.metric_id for metric in metrics])
+        with ThreadPoolExecutor(WORKERS, thread_name_prefix="compute") as pool:
+            futures = [
+                pool.submit(
+                    compute,
+                    metric,
+                    settings,
+                    as_of=as_of,
+                    lines=lines.get(metric.metric_id),
+                    with_history=metric in due,
+                )
+                for metric in metrics
+            ]
+            try:
+                for future in as_completed(futures):
+                    outcome = future.result()
+                    store.put(outcome, lines.get(outcome.metric_id))
+                    yield outcome
+            finally:
+                pool.shutdown(wait=False, cancel_futures=True)
 
 
-def compute(metric: Metric, settings: Settings, *, as_of: datetime) -> Outcome:
-    """Compute one metric as of any moment and store nothing."""
-    started = time.monotonic()
-    with reading_as_of(
-        settings.database_url,
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-    ) as connection:
-        try:
-            value = _value(connection, metric)
-            history = _history(connection, metric)
-        except ComputeError as error:
-            seconds = time.monotonic() - started
-            return Outcome(metric.metric_id, as_of, None, (), None, None, str(error), seconds)
-        status = _status(_lines(connection, metric), value)
-        oldest_poll = source_as_of(connection, metric.reads)
-    seconds = time.monotonic() - started
-    return Outcome(metric.metric_id, as_of, value, history, status, oldest_poll, None, seconds)
-
-
-def _compute_and_store_one(
-    metric: Metric, settings: Settings, as_of: datetime, run_id: str
+def compute(
+    metric: Metric,
+    settings: Settings,
+    *,
+    as_of: datetime,
+    lines: RegisteredLines | None = None,
+    with_history: bool = True,
 ) -> Outcome:
-    outcome = compute(metric, settings, as_of=as_of)
-    with psycopg.connect(settings.database_url) as connection:
-        _store(connection, metric, outcome, settings, run_id)
-    return outcome
-
-
-def _value(connection: Connection[Any], metric: Metric) -> Decimal:
-    rows = _rows(connection, metric, metric.value_sql, metric.value_line)
-    where = f"{metric.path.name}:{metric.value_line}: the value statement"
-    if len(rows) != 1:
-        count = "no row" if not rows else "more than one row"
-        raise ComputeError(f"{where} returned {count}; it must return one row with one number")
-    if len(rows[0]) != 1:
-        raise ComputeError(f"{where} returned {len(rows[0])} columns; it must return one number")
-    return _number(rows[0][0], where)
-
-
-def _history(connection: Connection[Any], metric: Metric) -> tuple[tuple[date, Decimal], ...]:
-    if metric.history_sql is None or metric.history_line is None:
-        return ()
-    rows = _rows(connection, metric, metric.history_sql, metric.history_line)
-    where = f"{metric.path.name}:{metric.history_line}: the history statement"
-    if any(len(row) != 2 or type(row[0]) is not date for row in rows):
-        raise ComputeError(f"{where} must return two columns: a date d and a number v")
-    days = [(d, _number(v, f"{where}, day {d},")) for d, v in rows if v is not None]
-    if len({d for d, _ in days}) != len(days):
-        raise ComputeError(f"{where} returned a day twice; it must return one row a business day")
-    return tuple(days)
-
-
-def _rows(
-    connection: Connection[Any], metric: Metric, statement: str, first_line: int
-) -> list[tuple[Any, ...]]:
+    """Compute one metric as of any moment and store nothing; judged when there are `lines`."""
+    started = time.monotonic()
+    found: dict[str, Any] = {}
     try:
-        return connection.execute(statement).fetchall()
+        with reading_as_of(
+            settings.database_url,
+            as_of=as_of,
+            timezone=settings.timezone,
+            statement_timeout=settings.statement_timeout,
+        ) as connection:
+            found["source_as_of"] = source_as_of(connection, metric.reads)
+            found["value"] = read_value(connection, metric)
+            if lines:
+                day = as_of.astimezone(settings.zone).date()
+                found["judgement"] = lines.judge(found["value"], day)
+            if with_history:
+                found["history"] = read_history(connection, metric)
+    except ComputeError as error:
+        found["error"] = str(error)
     except psycopg.Error as error:
-        position = error.diag.statement_position
-        before = statement[: int(position)] if position else ""
-        line = first_line + before.count("\n")
-        message = error.diag.message_primary or str(error)
-        hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-        raise ComputeError(f"{metric.path.name}:{line}: {message}{hint}") from error
+        found["error"] = f"{metric.path.name}: {fault(error)}"
+    return Outcome(metric.metric_id, as_of, time.monotonic() - started, **found)
 
 
-def _number(value: object, where: str) -> Decimal:
-    if value is None:
-        raise ComputeError(f"{where} returned NULL: there is nothing to compute it from")
-    if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ComputeError(f"{where} returned {type(value).__name__}, not a number")
-    number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
-    if not number.is_finite():
-        raise ComputeError(f"{where} returned {number}, which is not a finite number")
-    return number
+@dataclass(frozen=True)
+class _Store:
+    """Where the outcomes of one run go."""
+
+    connection: Connection[Any]
+    settings: Settings
+    as_of: datetime
+    run_id: str
+
+    @property
+    def _today(self) -> date:
+        return self.as_of.astimezone(self.settings.zone).date()
+
+    def due(self, metrics: Sequence[Metric]) -> set[Metric]:
+        """The metrics whose past days must be looked at."""
+        by_id = {metric.metric_id: metric for metric in metrics if metric.history_sql}
+        asked = {
+            "metric_ids": list(by_id),
+            "day_begins": datetime.combine(self._today, clock(), self.settings.zone),
+        }
+        return {by_id[name] for (name,) in self.connection.execute(_sql("backfills_due"), asked)}
+
+    def put(self, outcome: Outcome, lines: RegisteredLines | None) -> None:
+        """Store one outcome in one transaction."""
+        with self.connection.transaction():
+            row = self._row(outcome)
+            self.connection.execute(_sql("observe"), row)
+            self.connection.execute(_sql("today"), row)
+            if outcome.history is not None and outcome.error is None:
+                self.connection.execute(_sql("past_days"), row | self._past(outcome, lines))
+                self.connection.execute(_sql("backfilled"), row)
+
+    def _row(self, outcome: Outcome) -> dict[str, Any]:
+        return {
+            "metric_id": outcome.metric_id,
+            "d": self._today,
+            "as_of": self.as_of,
+            "computed_at": datetime.now(UTC),
+            "v": outcome.value,
+            "source_as_of": outcome.source_as_of,
+            "status": outcome.status,
+            "severity_step": self._severity_step(outcome),
+            "error": outcome.error,
+            "seconds": outcome.seconds,
+            "run_id": self.run_id,
+        }
+
+    def _severity_step(self, outcome: Outcome) -> float | None:
+        if outcome.judgement is None:
+            return None
+        asked = {"metric_id": outcome.metric_id}
+        last = self.connection.execute(_sql("last_severity_step"), asked).fetchone()
+        return severity_step(outcome.judgement.severity, last[0] if last else None)
+
+    def _past(self, outcome: Outcome, lines: RegisteredLines | None) -> dict[str, Any]:
+        past = [(d, v) for d, v in outcome.history or () if d < self._today]
+        return {
+            "days": [d for d, _ in past],
+            "values": [v for _, v in past],
+            "statuses": [lines.judge(v, d).status.value if lines else None for d, v in past],
+        }
 
 
-def _lines(connection: Connection[Any], metric: Metric) -> RegisteredLines | None:
-    """The present lines; none before the metric is registered."""
-    cursor = connection.cursor(row_factory=class_row(RegisteredLines))
-    return cursor.execute(_STATEMENTS["lines"], {"metric_id": metric.metric_id}).fetchone()
-
-
-def _status(lines: RegisteredLines | None, value: Decimal) -> Status | None:
-    return lines.judge(value).status if lines else None
-
-
-def _store(
-    connection: Connection[Any], metric: Metric, outcome: Outcome, settings: Settings, run_id: str
-) -> None:
-    today = outcome.as_of.astimezone(settings.zone).date()
-    values = {
-        "metric_id": outcome.metric_id,
-        "d": today,
-        "as_of": outcome.as_of,
-        "computed_at": datetime.now(UTC),
-        "v": outcome.value,
-        "source_as_of": outcome.source_as_of,
-        "status": outcome.status,
-        "error": outcome.error,
-        "seconds": outcome.seconds,
-        "run_id": run_id,
-    }
-    with connection.transaction():
-        connection.execute(_STATEMENTS["observe"], values)
-        if outcome.error is not None:
-            connection.execute(_STATEMENTS["today_failed"], values)
-            return
-        connection.execute(_STATEMENTS["today_computed"], values)
-        lines = _lines(connection, metric)
-        past = [
-            values | {"d": d, "v": v, "status": _status(lines, v)}
-            for d, v in outcome.history
-            if d < today
-        ]
-        connection.cursor().executemany(_STATEMENTS["past_day"], past)
+def _sql(name: str) -> bytes:
+    return _STATEMENTS[name].encode()

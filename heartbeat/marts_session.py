@@ -10,6 +10,7 @@ from psycopg import Connection
 
 from heartbeat.table_reference import TableRef
 
+_READER = "heartbeat_reader"
 _WORK_MEM = "64MB"
 """For each sort and hash of a statement: a history of a large table fits, and few run at a time."""
 
@@ -20,9 +21,9 @@ def reading_as_of(
 ) -> Iterator[Connection[Any]]:
     """A connection on which `heartbeat.as_of()` is that moment and nothing can be written.
 
-    Every transaction reads one snapshot of the database; a statement that runs longer than
-    `statement_timeout` (as Postgres writes durations) fails. The session's time zone is UTC;
-    `timezone` is the business time zone.
+    Its role can read landed tables and nothing else. Every transaction reads one snapshot of the
+    database; a statement that runs longer than `statement_timeout` (as Postgres writes durations)
+    fails. The session's time zone is UTC; `timezone` is the business time zone.
     """
     settings = {
         "heartbeat.as_of": as_of.isoformat(),
@@ -30,6 +31,7 @@ def reading_as_of(
         "statement_timeout": statement_timeout,
         "TimeZone": "UTC",
         "work_mem": _WORK_MEM,
+        "role": _READER,
     }
     with psycopg.connect(database_url) as connection:
         for name, value in settings.items():

@@ -34,6 +34,12 @@ class Kind(StrEnum):
     THRESHOLD = "threshold"
 
 
+class Season(StrEnum):
+    """What a typical value depends on by itself."""
+
+    WEEKDAY = "weekday"
+
+
 @dataclass(frozen=True)
 class Metric:
     """One metric file, read and checked.
@@ -45,8 +51,9 @@ class Metric:
     moves the range; for the other directions the target never changes a status.
 
     `amber_z` and `red_z` are the distances from the typical mean, in standard deviations, at which
-    the band turns amber and red. `value_line` and `history_line` are the lines of the file on which
-    the statements begin. `reads` holds the tables of both statements.
+    the band turns amber and red. The band is made of the last `benchmark_days` complete days; with
+    a `season` each weekday has a mean of its own. `value_line` and `history_line` are the lines of
+    the file on which the statements begin. `reads` holds the tables of both statements.
     """
 
     metric_id: str
@@ -69,6 +76,8 @@ class Metric:
     notes: str
     amber_z: float
     red_z: float
+    benchmark_days: int
+    season: Season | None
     path: Path
     value_sql: str
     value_line: int

@@ -18,9 +18,12 @@ from pydantic import (
     field_validator,
 )
 
+from heartbeat.email_address import email_address
 from heartbeat.errors import ContentError
-from heartbeat.metric import Direction, Kind, Metric, Period
+from heartbeat.metric import Direction, Kind, Metric, Period, Season
+from heartbeat.metric_lines import lines_problem
 from heartbeat.named_statement import NamedStatement, split_statements
+from heartbeat.status import MIN_BAND_DAYS
 from heartbeat.table_reference import StatementError, TableRef, table_references
 from heartbeat.yaml_document import (
     NO_ITEMS_WHEN_EMPTY,
@@ -132,6 +135,8 @@ class _Header(BaseModel):
     notes: _Text = ""
     amber_z: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 1.0
     red_z: Annotated[float, Field(gt=0, allow_inf_nan=False)] = 2.0
+    benchmark_days: Annotated[int, Field(ge=MIN_BAND_DAYS, le=366)] = 30
+    season: Annotated[Season | None, NONE_WHEN_EMPTY] = None
 
     @field_validator("code")
     @classmethod
@@ -140,32 +145,25 @@ class _Header(BaseModel):
             raise ValueError(f"must be exactly 4 characters A-Z or 0-9, not '{code}'")
         return code
 
+    @field_validator("owner")
+    @classmethod
+    def _owner_is_an_address(cls, owner: str | None) -> str | None:
+        return None if owner is None else email_address(owner)
+
     @field_validator("norm_value", "alert_value")
     @classmethod
-    def _range_lines_are_distances(
-        cls, line: Decimal | None, info: ValidationInfo
-    ) -> Decimal | None:
-        if line is None or info.data.get("direction") is not Direction.IN_RANGE:
+    def _lines_make_sense(cls, line: Decimal | None, info: ValidationInfo) -> Decimal | None:
+        """Fields that are not valid themselves are not in `info.data`."""
+        if not {"direction", "target_value"} <= set(info.data):
             return line
-        if line < 0:
-            raise ValueError("with in_range a line is a distance from target_value: 0 or more")
-        if info.data.get("target_value", line) is None:
-            raise ValueError("with in_range a line is a distance from target_value: give one")
+        known = {"norm_value": info.data.get("norm_value"), "alert_value": None}
+        known[info.field_name or ""] = line
+        problem = lines_problem(
+            info.data["direction"], **known, target_value=info.data["target_value"]
+        )
+        if problem and problem.field == info.field_name:
+            raise ValueError(problem.text)
         return line
-
-    @field_validator("alert_value")
-    @classmethod
-    def _alert_is_no_better_than_norm(
-        cls, alert: Decimal | None, info: ValidationInfo
-    ) -> Decimal | None:
-        norm, direction = info.data.get("norm_value"), info.data.get("direction")
-        if alert is None or norm is None or direction is None:
-            return alert
-        if direction is Direction.HIGHER_IS_BETTER and alert > norm:
-            raise ValueError(f"with {direction} the alert must not be above norm_value {norm}")
-        if direction is not Direction.HIGHER_IS_BETTER and alert < norm:
-            raise ValueError(f"with {direction} the alert must not be below norm_value {norm}")
-        return alert
 
     @field_validator("red_z")
     @classmethod

@@ -1,35 +1,28 @@
 """A metric as people and programs see it now: registry row, history and the moment, judged."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time
 from decimal import Decimal
-from typing import Any, TypeVar
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from psycopg import Connection
-from psycopg.rows import class_row
 
 from heartbeat.freshness import Freshness, freshness
 from heartbeat.metric import Direction, Kind, Period
-from heartbeat.registered_lines import RegisteredLines
+from heartbeat.metric_rows import (
+    DayState,
+    DayValue,
+    MetricRow,
+    ObservedState,
+    Restatement,
+    read_rows,
+)
 from heartbeat.signal import Shown, Signal, State, fold, since
-from heartbeat.sql import platform_statements
 from heartbeat.status import Band, Status, severity_step
+from heartbeat.verification import VerificationState
 from heartbeat.wording import delta_text, value_text
-
-_STATEMENTS = platform_statements("metric_view")
-
-_Row = TypeVar("_Row")
-
-
-@dataclass(frozen=True)
-class DayValue:
-    """The value of one business day."""
-
-    d: date
-    v: Decimal
 
 
 @dataclass(frozen=True)
@@ -37,10 +30,13 @@ class MetricView:
     """One metric of `GET /api/metrics`; the fields are the JSON contract.
 
     `status`, `reason`, `severity` and `target_hit` are judged when it is read, from the last good
-    value and the registry's present lines, so an operator's edit shows at once. `since` is the
-    start of the present state. `computed_at` and `source_as_of` belong to the last good value.
-    `sparkline` holds the last 90 business days that have a value, oldest first. Values, lines and
-    `typical` are in `unit`.
+    value and the registry's present lines, so an operator's edit shows at once. `severity_step` is
+    what the wall orders by. `since` is the start of the present state. `typical` is the band of the
+    value's own business day. `computed_at` and `source_as_of` belong to the last good value.
+    `verification_reason` says who verified it, or why it is not verified, since when.
+    `sparkline` holds the last 90 business days that have a value, oldest first; `restated` those
+    among them that changed after they had closed, newest first. Values, lines and `typical` are in
+    `unit`.
     """
 
     metric_id: str
@@ -55,6 +51,7 @@ class MetricView:
     value_text: str | None
     status: Status
     severity: float
+    severity_step: float
     reason: str
     since: datetime
     signal: Signal
@@ -69,116 +66,48 @@ class MetricView:
     computed_at: datetime | None
     source_as_of: datetime | None
     freshness: Freshness
-    verification_state: str
+    verification_state: VerificationState
+    verification_since: datetime | None
+    verification_reason: str
     owner: str | None
     reads: tuple[str, ...]
     cuts: tuple[str, ...]
     sparkline: tuple[DayValue, ...]
-
-
-@dataclass(frozen=True)
-class MetricProse:
-    """What the author wrote about a metric, for its detail page."""
-
-    description: str
-    how_to_read: str
-    methodology: str
-    notes: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class MetricRow(RegisteredLines):
-    """One row of `heartbeat.metric_registry` with the last good value and the last error."""
-
-    metric_id: str
-    code: str
-    name: str
-    short_name: str
-    period: str
-    target_due_date: date | None
-    verification_state: str
-    owner: str | None
-    reads: Sequence[str]
-    cuts: Sequence[str]
-    registered_at: datetime
-    last_good: Decimal | None
-    computed_at: datetime | None
-    source_as_of: datetime | None
-    error: str | None
-
-
-@dataclass(frozen=True)
-class DayState:
-    """A business day on which the stored status of a metric changed."""
-
-    metric_id: str
-    d: date
-    status: str
-
-
-@dataclass(frozen=True)
-class ObservedState:
-    """A compute whose status or outcome differs from the compute before it."""
-
-    metric_id: str
-    computed_at: datetime
-    status: str | None
-    failed: bool
-
-
-@dataclass(frozen=True)
-class _SparklineRow:
-    metric_id: str
-    d: date
-    v: Decimal
-
-
-@dataclass(frozen=True)
-class _ProseRow:
-    metric_id: str
-    description: str
-    how_to_read: str
-    methodology: str
-    notes: str
+    restated: tuple[Restatement, ...]
 
 
 def read_metrics(
     connection: Connection[Any], *, now: datetime, zone: ZoneInfo
 ) -> tuple[MetricView, ...]:
-    """Every registered metric in the order of the wall; `zone` cuts the business days.
-
-    Consistent over its statements when the connection reads `repeatable read`.
-    """
-    moment = {"now": now, "today": now.astimezone(zone).date()}
-    sparklines = _by_metric(_read(connection, _SparklineRow, "sparklines", moment))
-    days = _by_metric(_read(connection, DayState, "day_states", moment))
-    observed = _by_metric(_read(connection, ObservedState, "observed_states", moment))
+    """Every registered metric in the order of the wall; `zone` cuts the business days."""
+    rows = read_rows(connection, now=now, today=now.astimezone(zone).date())
     return in_wall_order(
         metric_view(
             row,
-            sparkline=[DayValue(point.d, point.v) for point in sparklines[row.metric_id]],
-            states=stored_states(days[row.metric_id], observed[row.metric_id], zone),
+            sparkline=rows.sparklines[row.metric_id],
+            states=stored_states(rows.days[row.metric_id], rows.observed[row.metric_id], zone),
+            restated=rows.restatements[row.metric_id],
             now=now,
         )
-        for row in _read(connection, MetricRow, "metrics", moment)
+        for row in rows.metrics
     )
 
 
-def read_prose(connection: Connection[Any]) -> Mapping[str, MetricProse]:
-    """The authors' texts by metric_id."""
-    return {
-        row.metric_id: MetricProse(row.description, row.how_to_read, row.methodology, row.notes)
-        for row in _read(connection, _ProseRow, "prose", {})
-    }
-
-
 def metric_view(
-    row: MetricRow, *, sparkline: Sequence[DayValue], states: Sequence[State], now: datetime
+    row: MetricRow,
+    *,
+    sparkline: Sequence[DayValue],
+    states: Sequence[State],
+    now: datetime,
+    restated: Sequence[Restatement] = (),
 ) -> MetricView:
     """The view of one metric; `states` are its stored states in order of time."""
-    judgement = None if row.last_good is None else row.judge(row.last_good)
+    value, day = row.last_good, row.last_good_day
+    judgement = None if value is None or day is None else row.judge(value, day)
+    typical = row.typical(day) if day else None
     shown = fold(judgement.status if judgement else None, row.error)
-    value = row.last_good
+    severity = judgement.severity if judgement else 0.0
+    verified = row.verification
     return MetricView(
         metric_id=row.metric_id,
         code=row.code,
@@ -191,13 +120,14 @@ def metric_view(
         value=value,
         value_text=None if value is None else value_text(value, row.unit),
         status=shown.status,
-        severity=judgement.severity if judgement else 0.0,
+        severity=severity,
+        severity_step=severity_step(severity, row.severity_step),
         reason=judgement.reason if judgement else _reason_without_value(shown.signal),
         since=present_since(states, shown, row.computed_at or row.registered_at),
         signal=shown.signal,
         error=row.error,
-        typical=row.typical,
-        delta_text=_delta(row),
+        typical=typical,
+        delta_text=_delta(row, typical),
         norm_value=row.norm_value,
         alert_value=row.alert_value,
         target_value=row.target_value,
@@ -206,11 +136,14 @@ def metric_view(
         computed_at=row.computed_at,
         source_as_of=row.source_as_of,
         freshness=freshness(Period(row.period), row.source_as_of, now),
-        verification_state=row.verification_state,
+        verification_state=verified.state,
+        verification_since=verified.since,
+        verification_reason=verified.reason,
         owner=row.owner,
         reads=tuple(row.reads),
         cuts=tuple(row.cuts),
         sparkline=tuple(sparkline),
+        restated=tuple(restated),
     )
 
 
@@ -259,13 +192,13 @@ def _wall_order(view: MetricView) -> tuple[int, float, float, str]:
     if view.status is Status.GREEN and view.signal is Signal.OK:
         return 2, 0.0, 0.0, view.code
     tier = 0 if view.status is Status.RED else 1
-    return tier, -severity_step(view.severity), view.since.timestamp(), view.code
+    return tier, -view.severity_step, view.since.timestamp(), view.code
 
 
-def _delta(row: MetricRow) -> str | None:
-    if row.last_good is None or row.typical is None:
+def _delta(row: MetricRow, typical: Band | None) -> str | None:
+    if row.last_good is None or typical is None:
         return None
-    return delta_text(row.last_good, row.typical.mean, row.unit)
+    return delta_text(row.last_good, typical.mean, row.unit)
 
 
 def _reason_without_value(signal: Signal) -> str:
@@ -275,17 +208,3 @@ def _reason_without_value(signal: Signal) -> str:
 def _observed_state(compute: ObservedState, before: Status | None) -> State:
     status = Status(compute.status) if compute.status else before or Status.AMBER
     return State(compute.computed_at, status, Signal.ERROR if compute.failed else Signal.OK)
-
-
-def _read(
-    connection: Connection[Any], row: type[_Row], name: str, parameters: Mapping[str, Any]
-) -> list[_Row]:
-    with connection.cursor(row_factory=class_row(row)) as cursor:
-        return cursor.execute(_STATEMENTS[name].encode(), parameters).fetchall()
-
-
-def _by_metric(rows: Iterable[Any]) -> defaultdict[str, list[Any]]:
-    grouped: defaultdict[str, list[Any]] = defaultdict(list)
-    for row in rows:
-        grouped[row.metric_id].append(row)
-    return grouped

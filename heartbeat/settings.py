@@ -1,15 +1,19 @@
 """The settings: environment variables, one class."""
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
+from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, ValidationError, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
+
+_SHORTEST_TOKEN = 16
 
 
 class Settings(BaseSettings):
@@ -38,6 +42,20 @@ class Settings(BaseSettings):
     """gRPC port of the Dagster code location."""
     code_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_CODE_HOST")
     """Where webserver and daemon find the code location."""
+    public_url: str | None = Field(default=None, validation_alias="HEARTBEAT_PUBLIC_URL")
+    """Where people reach the cockpit; the links in the Dagster UI begin with it."""
+    operator_tokens: Annotated[Mapping[str, str], NoDecode] = Field(
+        default={}, validation_alias="HEARTBEAT_OPERATOR_TOKENS", repr=False
+    )
+    """Who may write with which bearer token: `name=token, name=token`."""
+    trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
+        default=(), validation_alias="HEARTBEAT_TRUSTED_PROXIES"
+    )
+    """Addresses or networks of the proxies whose identity header is believed."""
+    identity_header: str = Field(
+        default="X-Forwarded-Email", validation_alias="HEARTBEAT_IDENTITY_HEADER"
+    )
+    """The header in which a trusted proxy says who asks."""
 
     @classmethod
     def load(cls) -> "Settings":
@@ -58,6 +76,36 @@ class Settings(BaseSettings):
                 f"{value!r} is not an IANA time zone such as Europe/Vilnius"
             ) from error
         return value
+
+    @field_validator("operator_tokens", mode="before")
+    @classmethod
+    def _named_tokens(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        entries = [entry.partition("=") for entry in value.split(",") if entry.strip()]
+        tokens = {name.strip(): token.strip() for name, _, token in entries}
+        if not all(tokens) or any(len(token) < _SHORTEST_TOKEN for token in tokens.values()):
+            raise ValueError(
+                f"it must look like name=token, each token at least {_SHORTEST_TOKEN} characters"
+            )
+        return tokens
+
+    @field_validator("trusted_proxies", mode="before")
+    @classmethod
+    def _listed_networks(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        return [entry.strip() for entry in value.split(",") if entry.strip()]
+
+    @field_validator("public_url")
+    @classmethod
+    def _web_address(cls, value: str | None) -> str | None:
+        if value is None:
+            return None
+        url = urlsplit(value)
+        if url.scheme not in {"http", "https"} or not url.hostname:
+            raise ValueError("it must look like https://heartbeat.company.example")
+        return value.rstrip("/")
 
     @field_validator("explicit_database_url")
     @classmethod
@@ -90,6 +138,11 @@ class Settings(BaseSettings):
         marts = urlsplit(self.database_url)
         own = marts._replace(scheme="postgresql+psycopg2", path=f"{marts.path}_dagster")
         return own.geturl()
+
+    @property
+    def cockpit_url(self) -> str:
+        """Where the cockpit is, without a slash at the end."""
+        return self.public_url or f"http://127.0.0.1:{self.api_port}"
 
     @property
     def zone(self) -> ZoneInfo:

@@ -11,6 +11,9 @@ from heartbeat.wording import value_text
 MIN_BAND_DAYS = 14
 """Fewer days than this make no typical band."""
 
+SEVERITY_STEP = 0.5
+"""In what steps the wall orders by severity."""
+
 _AMBER_FLOOR = 1.0
 _RED_FLOOR = 2.0
 _MAX_DOUBLINGS = 8.0
@@ -55,9 +58,15 @@ class Judgement:
     target_hit: bool
 
 
-def severity_step(severity: float) -> float:
-    """Severity rounded to the nearest 0.5 (ties up), so that noise does not reshuffle the wall."""
-    return math.floor(severity * 2 + 0.5) / 2
+def severity_step(severity: float, before: float | None = None) -> float:
+    """Severity in steps of 0.5 (ties up), so that noise does not reshuffle the wall.
+
+    The step `before` stays until severity is a whole step away from it: rounding alone would let
+    the least noise move a severity that lies near an edge.
+    """
+    if before is not None and abs(severity - before) < SEVERITY_STEP:
+        return before
+    return math.floor(severity / SEVERITY_STEP + 0.5) * SEVERITY_STEP
 
 
 def judge(
@@ -71,13 +80,14 @@ def judge(
     red_z: float = 2.0,
     unit: str = "",
 ) -> Judgement:
-    """Judge a finite value, first rule that applies.
+    """Judge a finite value.
 
     1 the alert line is crossed: red; 2 the norm line is crossed: amber; 3 the usable band puts the
     value at least `red_z` standard deviations off: red, `amber_z`: amber, on the bad side only
-    unless `in_range`; 4 green. A line is crossed strictly beyond it: a value at the line is still
-    on the good side (a ledger with norm 0 is green at 0). Because rule 2 comes before 3, a crossed
-    norm is amber even where the band alone would say red.
+    unless `in_range`; 4 green. The first rule that applies decides, except that a crossed norm
+    does not make an amber of what the band calls red: else a worse value had the better status.
+    A line is crossed strictly beyond it: a value at the line is still on the good side (a ledger
+    with norm 0 is green at 0).
 
     Lines are compared exactly, as decimals; the band in floating point. For `in_range` norm and
     alert are distances from the target (see `heartbeat.metric.Metric`); when its target was taken
@@ -85,12 +95,36 @@ def judge(
     `target_hit` is a green value at or better than the target. `unit` is for the reason only.
     """
     lines = _Lines(direction, norm_value, alert_value, target_value, unit)
-    return (
-        _beyond_alert(value, lines)
-        or _beyond_norm(value, lines)
-        or _off_band(value, lines, band, amber_z, red_z)
-        or _green(value, lines)
-    )
+    by_lines = _beyond_alert(value, lines) or _beyond_norm(value, lines)
+    by_band = _off_band(value, lines, band, amber_z, red_z)
+    if by_lines and by_band and by_band.status is Status.RED and by_lines.status is Status.AMBER:
+        return by_band
+    return by_lines or by_band or _green(value, lines)
+
+
+def badness(value: Decimal, direction: Direction, target_value: Decimal | None) -> Decimal:
+    """What is compared with a line: it grows to the bad side. `in_range` needs its target."""
+    if direction is Direction.HIGHER_IS_BETTER:
+        return value.copy_negate()
+    if direction is Direction.LOWER_IS_BETTER:
+        return value
+    assert target_value is not None
+    return abs(value - target_value)
+
+
+def is_beyond(
+    value: Decimal, direction: Direction, line: Decimal, target_value: Decimal | None
+) -> bool:
+    """Whether a value has crossed a line: strictly beyond it. `in_range` needs its target."""
+    return _excess(value, direction, line, target_value) > 0
+
+
+def _excess(
+    value: Decimal, direction: Direction, line: Decimal, target_value: Decimal | None
+) -> Decimal:
+    """How far the value lies beyond the line; not positive on the good side."""
+    bad_line = line.copy_negate() if direction is Direction.HIGHER_IS_BETTER else line
+    return badness(value, direction, target_value) - bad_line
 
 
 @dataclass(frozen=True)
@@ -110,13 +144,7 @@ class _Lines:
         return self.norm is not None or self.alert is not None
 
     def excess(self, value: Decimal, line: Decimal) -> Decimal:
-        """How far the value lies beyond the line; not positive on the good side."""
-        if self.direction is Direction.HIGHER_IS_BETTER:
-            return line - value
-        if self.direction is Direction.LOWER_IS_BETTER:
-            return value - line
-        assert self.target is not None
-        return abs(value - self.target) - line
+        return _excess(value, self.direction, line, self.target)
 
     def text(self, value: Decimal) -> str:
         return value_text(value, self.unit)

@@ -70,6 +70,9 @@ def _parse(sql: str) -> exp.Expr:
     write = query.find(*_WRITES)
     if write is not None:
         raise StatementError(_line(write), "a query must not write")
+    for call in query.find_all(exp.Anonymous):
+        if call.name.lower() == "set_config":
+            raise StatementError(_line(call), "a query must not change its session")
     return query
 
 

@@ -21,6 +21,7 @@ def main() -> None:
         port=settings.api_port,
         server_header=False,
         access_log=False,
+        proxy_headers=False,  # who may write depends on who really connects
     )
 
 

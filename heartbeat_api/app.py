@@ -12,6 +12,7 @@ from heartbeat.settings import Settings
 from heartbeat_api import audit_routes, metric_routes, page_routes
 from heartbeat_api.build import build_id
 from heartbeat_api.database import Database
+from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.snapshot import SnapshotHolder, read_snapshot
@@ -40,6 +41,7 @@ def create_app(settings: Settings) -> FastAPI:
         database=database,
         snapshots=SnapshotHolder(partial(read_snapshot, database, settings.zone)),
         zone=settings.zone,
+        operators=OperatorPolicy(settings),
     )
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app)

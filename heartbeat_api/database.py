@@ -1,4 +1,4 @@
-"""The marts database as the API uses it: short, read-only, and sometimes away."""
+"""The marts database as the API uses it: short, read-only but for operators, sometimes away."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,6 +16,9 @@ _SESSION = " ".join(
         "-c timezone=UTC",
     )
 )
+
+
+_READ_WRITE = b"set transaction isolation level read committed, read write"
 
 
 class DatabaseUnavailableError(Exception):
@@ -56,6 +59,13 @@ class Database:
                 yield connection
         except psycopg.Error as error:
             raise DatabaseUnavailableError(_reason(error)) from error
+
+    @contextmanager
+    def writing(self) -> Iterator[psycopg.Connection[Any]]:
+        """One transaction that may write; raises DatabaseUnavailableError as `reading` does."""
+        with self.reading() as connection:
+            connection.execute(_READ_WRITE)
+            yield connection
 
 
 def _reason(error: psycopg.Error) -> str:

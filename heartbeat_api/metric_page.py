@@ -7,7 +7,8 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from heartbeat.metric_view import MetricProse, MetricView
+from heartbeat.metric_rows import MetricProse
+from heartbeat.metric_view import MetricView
 from heartbeat.wording import value_text
 from heartbeat_api.face import Face, face
 from heartbeat_api.sparkline import Sparkline, metric_lines, sparkline_svg

@@ -1,15 +1,29 @@
-"""JSON of the metrics, and whether the API can speak at all."""
+"""JSON of the metrics, what operators change of them, and whether the API can speak at all."""
 
+from decimal import Decimal
 from http import HTTPStatus
+from typing import Annotated
 
-from fastapi import APIRouter, HTTPException
+from fastapi import APIRouter, HTTPException, Query
 
+from heartbeat.backtest import BacktestError, backtest
+from heartbeat.metric_rows import read_days
+from heartbeat.metric_view import MetricView
+from heartbeat.operator_change import (
+    OperatorChange,
+    RefusedChangeError,
+    UnknownMetricError,
+    apply_change,
+)
 from heartbeat_api.build import build_id
 from heartbeat_api.database import DatabaseUnavailableError
 from heartbeat_api.document import DocumentResponse
-from heartbeat_api.state import State
+from heartbeat_api.state import Actor, ApiState, State
 
 router = APIRouter(default_response_class=DocumentResponse)
+
+Line = Annotated[Decimal | None, Query(allow_inf_nan=False)]
+Days = Annotated[int | None, Query(ge=1, description="Only the last days that have a value.")]
 
 
 @router.get("/healthz")
@@ -33,7 +47,45 @@ def metrics(state: State) -> DocumentResponse:
 @router.get("/api/metrics/{name}")
 def metric(name: str, state: State) -> DocumentResponse:
     """One metric by metric_id or code."""
+    return DocumentResponse(_found(state, name))
+
+
+@router.patch("/api/metrics/{name}/verification")
+def change(name: str, change: OperatorChange, state: State, actor: Actor) -> DocumentResponse:
+    """Change what belongs to the operators; answers with the metric as it is then."""
+    metric_id = _found(state, name).metric_id
+    try:
+        with state.database.writing() as connection:
+            apply_change(connection, metric_id, change, actor=actor)
+    except UnknownMetricError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+    except RefusedChangeError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+    state.snapshots.expire()
+    return DocumentResponse(_found(state, metric_id))
+
+
+@router.get("/api/metrics/{name}/backtest")
+def backtested(
+    name: str, state: State, alert: Line = None, norm: Line = None, days: Days = None
+) -> DocumentResponse:
+    """How often and how long lines would have been crossed in the stored history."""
+    if alert is None and norm is None:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, "give a line: ?alert=20, ?norm=14")
+    found = _found(state, name)
+    with state.database.reading() as connection:
+        values = read_days(connection, found.metric_id)
+    try:
+        lines = {"alert": alert, "norm": norm}
+        return DocumentResponse(
+            backtest(values[-days:] if days else values, found.direction, lines, found.target_value)
+        )
+    except BacktestError as error:
+        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
+
+
+def _found(state: ApiState, name: str) -> MetricView:
     found = state.snapshots.reading().required().metric(name)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the id or code {name!r}")
-    return DocumentResponse(found)
+    return found

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_view import MetricProse, MetricView, read_metrics, read_prose
+from heartbeat.metric_rows import MetricProse, read_prose
+from heartbeat.metric_view import MetricView, read_metrics
 from heartbeat_api.database import Database, DatabaseUnavailableError
 
 _LIFETIME_SECONDS = 1.0
@@ -67,6 +68,11 @@ class SnapshotHolder:
             return self._held
         finally:
             self._lock.release()
+
+    def expire(self) -> None:
+        """Let the next caller read anew: something was written."""
+        with self._lock:
+            self._expires = float("-inf")
 
     def _refreshed(self) -> Reading:
         try:

@@ -8,7 +8,8 @@ from itertools import pairwise
 from markupsafe import Markup
 
 from heartbeat.metric import Direction
-from heartbeat.metric_view import DayValue, MetricView
+from heartbeat.metric_rows import DayValue
+from heartbeat.metric_view import MetricView
 from heartbeat.status import Band
 
 DAYS = 90

@@ -7,12 +7,13 @@ from dagster import Definitions
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat_assets.audit_cuts import audit_cut_assets
+from heartbeat_assets.benchmarks import benchmarks_asset
 from heartbeat_assets.executor import EXECUTOR
 from heartbeat_assets.ingest import ingest_assets
 from heartbeat_assets.landing import landing_resource
 from heartbeat_assets.metrics import metric_assets
 from heartbeat_assets.registry import registry_asset
-from heartbeat_assets.schedules import AUDIT, CHECK_SOURCES, RECONCILE, REFRESH
+from heartbeat_assets.schedules import AUDIT, BENCHMARK, CHECK_SOURCES, RECONCILE, REFRESH
 from heartbeat_assets.sources import sources_asset
 
 _logger = logging.getLogger(__name__)
@@ -28,9 +29,11 @@ def code_location(settings: Settings) -> Definitions:
         _logger.error("%s", problem)
     cuts = audit_cut_assets(project, settings)
     checks = sources_asset(project)
+    benchmarks = benchmarks_asset(project, settings)
     jobs = [
         REFRESH,
         *([RECONCILE, CHECK_SOURCES] if checks else []),
+        *([BENCHMARK] if benchmarks else []),
         *([AUDIT] if cuts else []),
     ]
     return Definitions(
@@ -39,6 +42,7 @@ def code_location(settings: Settings) -> Definitions:
             *checks,
             *ingest_assets(project, settings),
             *metric_assets(project, settings),
+            *benchmarks,
             *cuts,
         ],
         jobs=[each.job for each in jobs],

@@ -1,6 +1,8 @@
 """Source schemas as dlt-backed assets: one definition a schema, one asset a table."""
 
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from typing import Any
 
 from dagster import (
     AssetExecutionContext,
@@ -17,6 +19,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster_dlt import DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
+from heartbeat.freshness import source_age
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import schema_pipeline
@@ -106,9 +109,20 @@ def _materialization(load: TableLoad) -> MaterializeResult[None]:
             "seconds": round(load.seconds, 3),
             "changed": load.changed,
             "write_mode": load.write_mode,
-            "polled_at": load.polled_at.isoformat() if load.polled_at else None,
+            **_polled(load),
         },
     )
+
+
+def _polled(load: TableLoad) -> Mapping[str, Any]:
+    """The freshness of the table: what its rows are known to equal, and how long ago that was."""
+    if load.polled_at is None:
+        return {}
+    age = source_age(load.polled_at, datetime.now(UTC))
+    return {
+        "polled_at": MetadataValue.timestamp(load.polled_at),
+        "source_age_minutes": age.total_seconds() / 60,
+    }
 
 
 def _kept(context: AssetExecutionContext, landed: Collection[str]) -> Iterator[Output[None]]:

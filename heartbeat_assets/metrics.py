@@ -1,27 +1,39 @@
 """Metrics as assets: one step computes any selection of them."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import psycopg
 from dagster import (
+    AssetCheckResult,
+    AssetCheckSeverity,
+    AssetCheckSpec,
     AssetExecutionContext,
     AssetKey,
     AssetsDefinition,
     AssetSpec,
     Failure,
     MaterializeResult,
+    MetadataValue,
     multi_asset,
 )
 
 from heartbeat.compute import Outcome, compute_and_store
+from heartbeat.freshness import freshness, source_age
 from heartbeat.metric import Metric
 from heartbeat.project import Project
 from heartbeat.registry import sync
 from heartbeat.settings import Settings
+from heartbeat.status import Status
 from heartbeat_assets.ingest import table_key
+from heartbeat_assets.landing import RECONCILE_TAG
 
 METRICS_GROUP = "metrics"
+CHECK = "within_its_lines"
+
+_LEVELS = {Status.GREEN: 0, Status.AMBER: 1, Status.RED: 2}
+_SEVERITIES = {Status.AMBER: AssetCheckSeverity.WARN, Status.RED: AssetCheckSeverity.ERROR}
 
 
 def metric_key(metric_id: str) -> AssetKey:
@@ -37,49 +49,110 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
 
     @multi_asset(
         name="compute_metrics",
-        specs=[_spec(metric, project) for metric in metrics.values()],
+        specs=[_spec(metric, project, settings) for metric in metrics.values()],
+        check_specs=[
+            AssetCheckSpec(CHECK, asset=key, description="Warns at amber, fails at red.")
+            for key in metrics
+        ],
         can_subset=True,
     )
-    def compute_metrics(context: AssetExecutionContext) -> Iterator[MaterializeResult[None]]:
+    def compute_metrics(
+        context: AssetExecutionContext,
+    ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
         with psycopg.connect(settings.database_url) as connection:
             sync(connection, project.metrics)
+        checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []
         for outcome in compute_and_store(
-            [metrics[key] for key in sorted(context.selected_asset_keys)],
+            [metrics[key] for key in sorted(context.selected_asset_keys | checked)],
             settings,
             as_of=datetime.now(UTC),
             run_id=context.run.run_id,
+            all_days=RECONCILE_TAG in context.run.tags,
         ):
             outcomes.append(outcome)
-            if outcome.error is None:
-                yield _materialization(outcome)
+            key = metric_key(outcome.metric_id)
+            if outcome.value is not None and key in context.selected_asset_keys:
+                yield _materialization(outcome, metrics[key])
+            if outcome.value is not None and key in checked:
+                yield _check(outcome)
         _fail_for(outcomes)
 
     return [compute_metrics]
 
 
-def _spec(metric: Metric, project: Project) -> AssetSpec:
+def _spec(metric: Metric, project: Project, settings: Settings) -> AssetSpec:
     return AssetSpec(
         key=metric_key(metric.metric_id),
         group_name=METRICS_GROUP,
-        description=f"{metric.code} · {metric.name}\n\n{metric.description}",
+        description=_description(metric),
         kinds={"sql"},
+        owners=[metric.owner] if metric.owner else None,
         deps=[table_key(table) for table in metric.reads if table in project.tables],
-        metadata={"code": metric.code, "unit": metric.unit, "file": metric.path.name},
+        metadata={
+            "code": metric.code,
+            "unit": metric.unit,
+            "file": metric.path.name,
+            "detail_page": MetadataValue.url(f"{settings.cockpit_url}/m/{metric.code}"),
+        },
     )
 
 
-def _materialization(outcome: Outcome) -> MaterializeResult[None]:
-    assert outcome.value is not None
+def _description(metric: Metric) -> str:
+    titled = {
+        "What red means": metric.how_to_read,
+        "How it is counted": metric.methodology,
+        "Notes": metric.notes,
+    }
+    sections = [f"**{title}.** {text}" for title, text in titled.items() if text]
+    return "\n\n".join([f"{metric.code} · {metric.name}", metric.description, *sections])
+
+
+def _materialization(outcome: Outcome, metric: Metric) -> MaterializeResult[None]:
     return MaterializeResult(
         asset_key=metric_key(outcome.metric_id),
         metadata={
-            "value": float(outcome.value),
-            "status": outcome.status.value if outcome.status else None,
-            "as_of": outcome.as_of.isoformat(),
-            "source_as_of": outcome.source_as_of.isoformat() if outcome.source_as_of else None,
+            "value": float(outcome.value or 0),
+            **_judged(outcome),
+            **_aged(outcome, metric),
+            "as_of": MetadataValue.timestamp(outcome.as_of),
             "seconds": outcome.seconds,
         },
+    )
+
+
+def _judged(outcome: Outcome) -> Mapping[str, Any]:
+    """As words to read, and as numbers, since only those are plotted."""
+    if outcome.judgement is None:
+        return {}
+    return {
+        "status": outcome.judgement.status.value,
+        "status_level": _LEVELS[outcome.judgement.status],
+        "severity": outcome.judgement.severity,
+        "reason": outcome.judgement.reason,
+    }
+
+
+def _aged(outcome: Outcome, metric: Metric) -> Mapping[str, Any]:
+    fresh = freshness(metric.period, outcome.source_as_of, outcome.as_of)
+    if outcome.source_as_of is None:
+        return {"freshness": fresh.value}
+    age = source_age(outcome.source_as_of, outcome.as_of)
+    return {
+        "freshness": fresh.value,
+        "source_age_hours": age.total_seconds() / 3600,
+        "source_as_of": MetadataValue.timestamp(outcome.source_as_of),
+    }
+
+
+def _check(outcome: Outcome) -> AssetCheckResult:
+    status = outcome.status or Status.GREEN
+    return AssetCheckResult(
+        asset_key=metric_key(outcome.metric_id),
+        check_name=CHECK,
+        passed=status is Status.GREEN,
+        severity=_SEVERITIES.get(status, AssetCheckSeverity.WARN),
+        description=outcome.judgement.reason if outcome.judgement else None,
     )
 
 

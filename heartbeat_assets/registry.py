@@ -34,7 +34,7 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
     )
     def registry() -> Iterator[MaterializeResult[None]]:
         with psycopg.connect(settings.database_url) as connection:
-            changes = sync(connection, project.metrics)
+            changes = sync(connection, project.metrics).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(
             metadata={

@@ -6,6 +6,7 @@ from dagster import AssetSelection, DefaultScheduleStatus, ScheduleDefinition, d
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
 from heartbeat_assets.audit_cuts import AUDIT_GROUP
+from heartbeat_assets.benchmarks import BENCHMARKS_GROUP
 from heartbeat_assets.executor import EXECUTOR
 from heartbeat_assets.landing import RECONCILE_TAG
 from heartbeat_assets.sources import CHECKS_GROUP
@@ -30,7 +31,9 @@ class ScheduledJob:
         )
 
 
-_TABLES_AND_METRICS = AssetSelection.all() - AssetSelection.groups(AUDIT_GROUP, CHECKS_GROUP)
+_TABLES_AND_METRICS = AssetSelection.all() - AssetSelection.groups(
+    AUDIT_GROUP, BENCHMARKS_GROUP, CHECKS_GROUP
+)
 
 REFRESH = ScheduledJob(
     define_asset_job(
@@ -65,6 +68,16 @@ CHECK_SOURCES = ScheduledJob(
     ),
     "daily_source_check",
     "7 4 * * *",
+)
+BENCHMARK = ScheduledJob(
+    define_asset_job(
+        "benchmark",
+        selection=AssetSelection.groups(BENCHMARKS_GROUP),
+        executor_def=EXECUTOR,
+        description="What is typical of each metric, from its last complete days.",
+    ),
+    "daily_benchmark",
+    "23 4 * * *",
 )
 AUDIT = ScheduledJob(
     define_asset_job(

@@ -8,7 +8,7 @@ import typer
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.metric_file import load_metrics
-from heartbeat.registry import ChangeKind, RegistryChange, plan_sync
+from heartbeat.registry import ChangeKind, SyncPlan, plan_sync
 from heartbeat.registry import sync as sync_registry
 
 app = typer.Typer(no_args_is_help=True, help="The metric files as the database knows them.")
@@ -20,12 +20,13 @@ _SIGNS = {ChangeKind.ADD: "+", ChangeKind.UPDATE: "~", ChangeKind.REMOVE: "-"}
 def sync(
     dry_run: Annotated[bool, typer.Option(help="Only show what would change.")] = False,
 ) -> None:
-    """Bring the registry to the files, in one transaction."""
+    """Show what differs between the files and the registry, and bring the registry to the files."""
     with opened_marts() as settings:
         loaded = load_metrics(settings.project / "metrics")
         with psycopg.connect(settings.database_url) as connection:
-            apply = plan_sync if dry_run else sync_registry
-            _print_changes(apply(connection, loaded))
+            _print_plan(plan_sync(connection, loaded))
+            if not dry_run:
+                sync_registry(connection, loaded)
     _report(loaded.problems)
 
 
@@ -35,12 +36,19 @@ def status() -> None:
     sync(dry_run=True)
 
 
-def _print_changes(changes: tuple[RegistryChange, ...]) -> None:
-    if not changes:
+def _print_plan(plan: SyncPlan) -> None:
+    if not plan.changes:
         typer.echo("The registry is as the files say.")
-    for change in changes:
-        columns = f"  {', '.join(change.columns)}" if change.columns else ""
-        typer.echo(f"{_SIGNS[change.kind]} {change.metric_id}{columns}")
+    for change in plan.changes:
+        typer.echo(f"{_SIGNS[change.kind]} {change.metric_id}")
+        for column in change.columns:
+            typer.echo(f"    {column.column}: {column.change}")
+    for kept in plan.kept:
+        registered = "none" if kept.registered is None else kept.registered
+        typer.echo(
+            f"= {kept.metric_id}\n    {kept.column}: stays {registered}, which is the operators'; "
+            f"the file says {kept.in_file}"
+        )
 
 
 def _report(problems: tuple[ContentError, ...]) -> None:

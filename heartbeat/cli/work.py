@@ -9,18 +9,22 @@ import psycopg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
+from heartbeat.benchmarking import store_benchmarks
 from heartbeat.cli.marts import opened_marts
 from heartbeat.compute import Outcome, compute_and_store
 from heartbeat.compute import compute as compute_one
 from heartbeat.errors import HeartbeatError
 from heartbeat.metric import Metric
 from heartbeat.metric_file import load_metrics
+from heartbeat.registered_lines import read_lines
 from heartbeat.registry import sync
 from heartbeat.settings import Settings
 
 if TYPE_CHECKING:
     from heartbeat.landing.ledger import TableLoad
     from heartbeat.landing.selection import SelectedTables
+
+_NO_BAND = "no band: fewer than 14 complete days have a value"
 
 
 def ingest(
@@ -84,16 +88,28 @@ def compute(
     as_of: Annotated[
         str | None, typer.Option(help="A past moment, ISO 8601; its values are only shown.")
     ] = None,
+    all_days: Annotated[
+        bool, typer.Option("--all-days", help="Look at every past day again as well.")
+    ] = False,
 ) -> None:
     """Compute metrics on the rows that are landed."""
     with opened_marts() as settings:
         chosen = _chosen_metrics(settings, metric or [])
         if as_of is None:
-            failed = _compute_now(chosen, settings)
+            failed = _compute_now(chosen, settings, all_days)
         else:
             failed = _compute_past(chosen, settings, _moment(as_of))
     if failed:
         raise HeartbeatError(f"{failed} of {len(chosen)} metrics failed")
+
+
+def benchmark() -> None:
+    """Compute the typical band of every metric that keeps one, as the daily job does."""
+    with opened_marts() as settings:
+        found = store_benchmarks(settings, now=datetime.now(UTC))
+    for metric_id, each in sorted(found.items()):
+        band = f"{each.mean:.6g} ± {each.stddev:.6g} over {each.n} days" if each else _NO_BAND
+        typer.echo(f"{metric_id}  {band}")
 
 
 def _chosen_metrics(settings: Settings, names: list[str]) -> list[Metric]:
@@ -107,19 +123,34 @@ def _chosen_metrics(settings: Settings, names: list[str]) -> list[Metric]:
     return [metrics[name] for name in names] if names else list(metrics.values())
 
 
-def _compute_now(metrics: list[Metric], settings: Settings) -> int:
+def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> int:
     with psycopg.connect(settings.database_url) as connection:
         sync(connection, load_metrics(settings.project / "metrics"))
-    outcomes = compute_and_store(metrics, settings, as_of=datetime.now(UTC), run_id=_run_id())
+    outcomes = compute_and_store(
+        metrics, settings, as_of=datetime.now(UTC), run_id=_run_id(), all_days=all_days
+    )
     return sum(_show(outcome) for outcome in outcomes)
 
 
 def _compute_past(metrics: list[Metric], settings: Settings, moment: datetime) -> int:
-    return sum(_show(compute_one(metric, settings, as_of=moment)) for metric in metrics)
+    with psycopg.connect(settings.database_url) as connection:
+        lines = read_lines(connection, [metric.metric_id for metric in metrics])
+    return sum(
+        _show(
+            compute_one(
+                metric,
+                settings,
+                as_of=moment,
+                lines=lines.get(metric.metric_id),
+                with_history=False,
+            )
+        )
+        for metric in metrics
+    )
 
 
 def _show(outcome: Outcome) -> bool:
-    value = outcome.error or f"{outcome.value} {outcome.status or ''}"
+    value = outcome.error or f"{outcome.value} {outcome.status or ''}".rstrip()
     typer.echo(f"{outcome.metric_id}  {value}", err=bool(outcome.error))
     return outcome.error is not None
 

@@ -22,6 +22,7 @@ from heartbeat.landing.landing_run import LandingRun
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import select_tables
 from heartbeat.project import Project
+from heartbeat.registered_lines import read_lines
 from heartbeat.registry import sync
 from heartbeat.settings import Settings
 from tests.integration.landed_bank import Notes
@@ -55,10 +56,18 @@ class DemoPlatform:
 
     def computes(self, *metric_ids: str) -> Mapping[str, Outcome]:
         """Those metrics, or all, as of the anchor, by id."""
-        return {
-            metric.metric_id: compute(metric, self.settings, as_of=ANCHOR)
+        metrics = [
+            metric
             for metric in self.project.metrics.metrics
             if not metric_ids or metric.metric_id in metric_ids
+        ]
+        with psycopg.connect(self.settings.database_url) as connection:
+            lines = read_lines(connection, [metric.metric_id for metric in metrics])
+        return {
+            metric.metric_id: compute(
+                metric, self.settings, as_of=ANCHOR, lines=lines.get(metric.metric_id)
+            )
+            for metric in metrics
         }
 
     def registers(self) -> None:

@@ -1,5 +1,7 @@
 """Computing metrics: what is stored, and that one metric's fault is its own."""
 
+import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -44,11 +46,15 @@ class Computing:
             path = self.settings.project / "metrics" / f"{metric_id}.sql"
             path.write_text(header + text, encoding="utf-8")
 
-    def computes(self, as_of: datetime = NOON, run_id: str = "run-1") -> dict[str, Outcome]:
+    def computes(
+        self, as_of: datetime = NOON, run_id: str = "run-1", *, all_days: bool = False
+    ) -> dict[str, Outcome]:
         loaded = load_metrics(self.settings.project / "metrics")
         assert loaded.problems == ()
         sync(self.marts, loaded)
-        outcomes = compute_and_store(loaded.metrics, self.settings, as_of=as_of, run_id=run_id)
+        outcomes = compute_and_store(
+            loaded.metrics, self.settings, as_of=as_of, run_id=run_id, all_days=all_days
+        )
         return {outcome.metric_id: outcome for outcome in outcomes}
 
     def history(self, metric_id: str) -> list[dict[str, Any]]:
@@ -62,19 +68,26 @@ class Computing:
 
 @pytest.fixture
 def computing(settings: Settings, marts: psycopg.Connection[Any]) -> Computing:
+    """What a test makes in marts counts as landed: the readers' role may read it."""
+    marts.execute("alter default privileges grant usage on schemas to heartbeat_reader")
+    marts.execute("alter default privileges grant select on tables to heartbeat_reader")
     return Computing(settings, marts)
 
 
 FAULTS = {
     "missing table": (
         "select count(*)\nfrom bank.nowhere",
-        'relation "bank.nowhere" does not exist',
+        'relation "bank.nowhere" does not exist; no landed table has this name: mend it, or land',
     ),
-    "missing column": ("select\n    nothing\nfrom heartbeat.metric_history h", "nothing"),
-    "division": ("select 1 / (select 0)", "division by zero"),
+    "missing column": ("select\n    nothing\nfrom bank.there h", 'column "nothing" does not exist'),
+    "another schema": (
+        "select count(*) from heartbeat.metric_history",
+        "permission denied for table metric_history; a metric can read landed tables and nothing",
+    ),
+    "division": ("select 1 / (select 0)", "division by zero; say what the metric is when there is"),
     "null": ("select null::numeric", "returned NULL"),
     "no row": ("select 1 where false", "returned no row"),
-    "two rows": ("select 1 union all select 2", "returned more than one row"),
+    "two rows": ("select 1 union all select 2", "returned 2 rows"),
     "two columns": ("select 1, 2", "returned 2 columns"),
     "not a number": ("select 'NaN'::float8", "not a finite number"),
     "infinity": ("select 'Infinity'::float8", "not a finite number"),
@@ -89,6 +102,7 @@ def test_a_fault_is_told_with_its_place_and_touches_no_other_metric(
     computing: Computing, fault: str
 ) -> None:
     statement, words = FAULTS[fault]
+    computing.marts.execute("create schema bank; create table bank.there (n int)")
     computing.has(bad=f"-- name: value\n{statement}", good=GOOD)
 
     outcomes = computing.computes()
@@ -111,27 +125,103 @@ def test_a_statement_that_takes_too_long_is_stopped(
     computing.settings = Settings.load()
     computing.has(slow="-- name: value\nselect 1 from pg_sleep(60)", good=GOOD)
     outcomes = computing.computes()
-    assert "statement timeout" in (outcomes["slow"].error or "")
+    assert "it took longer than METRIC_STATEMENT_TIMEOUT allows" in (outcomes["slow"].error or "")
     assert outcomes["good"].value == 7
 
 
-def test_a_lost_connection_is_one_metrics_error(computing: Computing) -> None:
-    lost = "select count(*) from pg_terminate_backend(pg_backend_pid())"
-    computing.has(lost=f"-- name: value\n{lost}", good=GOOD)
+def test_a_lost_connection_is_one_metrics_error(computing: Computing, marts_url: str) -> None:
+    computing.has(lost="-- name: value\nselect 1 from pg_sleep(60)", good=GOOD)
+    killer = threading.Thread(target=end_sleeping_sessions, args=[marts_url])
+    killer.start()
     outcomes = computing.computes()
+    killer.join()
     assert "terminating connection" in (outcomes["lost"].error or "")
+    assert "the next refresh computes it again" in (outcomes["lost"].error or "")
     assert outcomes["good"].value == 7
 
 
-def test_a_metric_cannot_write(computing: Computing) -> None:
-    computing.marts.execute(
-        "create table public.hit (n int);"
-        "create function public.hit() returns int language sql volatile"
-        " as 'insert into public.hit values (1) returning n'"
+def end_sleeping_sessions(url: str) -> None:
+    """Ends the first session that sleeps."""
+    ending = (
+        "select pg_terminate_backend(pid) from pg_stat_activity"
+        " where datname = current_database() and wait_event = 'PgSleep'"
     )
-    computing.has(writer="-- name: value\nselect public.hit()")
+    with psycopg.connect(url, autocommit=True) as connection:
+        while not connection.execute(ending.encode()).fetchall():
+            time.sleep(0.01)
+
+
+def test_a_metric_cannot_write_even_through_a_function_with_the_right_to(
+    computing: Computing,
+) -> None:
+    computing.marts.execute(
+        "create schema bank; create table bank.hit (n int);"
+        "create function bank.hit() returns int language sql volatile security definer"
+        " as 'insert into bank.hit values (1) returning n'"
+    )
+    computing.has(writer="-- name: value\nselect bank.hit()")
     assert "read-only transaction" in (computing.computes()["writer"].error or "")
-    assert computing.marts.execute("select count(*) from public.hit").fetchone() == (0,)
+    assert computing.marts.execute("select count(*) from bank.hit").fetchone() == (0,)
+
+
+def test_the_role_of_a_metric_reads_landed_tables_and_no_other(computing: Computing) -> None:
+    """Of every table of the database, those that a landing has not opened are refused."""
+    computing.marts.execute("create schema bank; create table bank.open (n int)")
+    with computing.marts.transaction(force_rollback=True):
+        computing.marts.execute("set local role heartbeat_reader")
+        readable = computing.marts.execute(
+            "select n.nspname || '.' || c.relname from pg_class c"
+            " join pg_namespace n on n.oid = c.relnamespace"
+            " where c.relkind in ('r', 'v', 'm', 'p') and n.nspname !~ '^(pg_|information_schema)'"
+            " and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')"
+        ).fetchall()
+    assert readable == [("bank.open",)]
+
+
+def test_a_compute_that_is_repeated_changes_nothing(computing: Computing) -> None:
+    computing.has(good=GOOD, bad="-- name: value\nselect 1 / (select 0)")
+    computing.computes()
+    before = [*computing.history("good"), *computing.history("bad")]
+    observed = [*computing.observations("good"), *computing.observations("bad")]
+    computing.computes()
+    times = {"computed_at": None}
+    assert [row | times for row in [*computing.history("good"), *computing.history("bad")]] == [
+        row | times for row in before
+    ]
+    assert [*computing.observations("good"), *computing.observations("bad")] == observed
+
+
+def test_an_older_compute_that_ends_later_never_overwrites_a_newer_one(
+    computing: Computing,
+) -> None:
+    computing.has(
+        one="-- name: value\nselect extract(hour from heartbeat.as_of() at time zone 'UTC')\n"
+        "-- name: history\nselect date '2026-11-19', "
+        "extract(hour from heartbeat.as_of() at time zone 'UTC')"
+    )
+    computing.computes(NOON, run_id="newer")
+    computing.marts.execute("delete from heartbeat.metric_backfill")
+    computing.computes(NOON - timedelta(hours=1), run_id="older")
+    assert [(row["v"], row["run_id"]) for row in computing.history("one")] == [
+        (12, "newer"),
+        (12, "newer"),
+    ]
+    assert len(computing.observations("one")) == 2
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        "update heartbeat.metric_observation set v = 0",
+        "delete from heartbeat.metric_observation",
+        "truncate heartbeat.metric_observation",
+    ],
+)
+def test_an_observation_never_changes(computing: Computing, change: str) -> None:
+    computing.has(good=GOOD)
+    computing.computes()
+    with pytest.raises(psycopg.errors.InsufficientPrivilege, match="never changed or deleted"):
+        computing.marts.execute(change.encode())
 
 
 def test_a_failed_compute_keeps_the_last_good_value_and_a_good_one_clears_the_error(
@@ -203,23 +293,96 @@ def test_history_fills_the_past_and_today_is_the_value(computing: Computing) -> 
     ]
 
 
-def test_a_past_day_is_rewritten_when_late_data_changes_it_and_only_then(
-    computing: Computing,
-) -> None:
-    computing.marts.execute(
-        "create schema bank; create table bank.daily (d date, n int);"
-        "insert into bank.daily values ('2026-11-18', 12), ('2026-11-19', 6)"
-    )
+DAILY = (
+    "create schema bank; create table bank.daily (d date, n int);"
+    "insert into bank.daily values ('2026-11-18', 12), ('2026-11-19', 6)"
+)
+TOMORROW = NOON + timedelta(days=1)
+
+
+def test_a_past_day_that_late_data_changes_is_rewritten_and_marked(computing: Computing) -> None:
+    computing.marts.execute(DAILY)
     computing.has(one=HISTORY)
     computing.computes(run_id="run-1")
     computing.marts.execute("update bank.daily set n = 3 where d = '2026-11-19'")
-    computing.computes(run_id="run-2")
-    assert [(row["d"].day, row["v"], row["run_id"]) for row in computing.history("one")] == [
-        (18, 12, "run-1"),
-        (19, 3, "run-2"),
-        (20, 12, "run-2"),
+    computing.computes(TOMORROW, run_id="run-2")
+    rows = computing.history("one")
+    assert [(row["d"].day, row["v"], row["closing_v"], row["run_id"]) for row in rows] == [
+        (18, 12, 12, "run-1"),
+        (19, 3, 6, "run-2"),
+        (20, 12, None, "run-1"),
+        (21, 12, None, "run-2"),
     ]
-    assert len(computing.observations("one")) == 2
+    assert [row["restated_at"] is not None for row in rows] == [False, True, False, False]
+    assert [each["v"] for each in computing.observations("one")] == [12, 12]
+
+
+def test_the_first_look_at_a_day_that_has_ended_is_no_restatement(computing: Computing) -> None:
+    computing.marts.execute(DAILY)
+    computing.has(one=HISTORY)
+    computing.computes()
+    computing.marts.execute("insert into bank.daily values ('2026-11-20', 9)")
+    computing.computes(TOMORROW)
+    row = computing.history("one")[2]
+    assert (row["d"].day, row["v"], row["closing_v"], row["restated_at"]) == (20, 9, 9, None)
+
+
+def backfill_runs(computing: Computing) -> str:
+    ((run,),) = computing.marts.execute("select run_id from heartbeat.metric_backfill").fetchall()
+    return str(run)
+
+
+def test_past_days_are_computed_once_a_business_day(
+    computing: Computing, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTBEAT_TIMEZONE", "Europe/Vilnius")
+    computing.settings = Settings.load()
+    computing.marts.execute(DAILY.replace("-11-", "-10-"))
+    computing.has(one=HISTORY)
+    seen = []
+    for moment in (
+        "2026-10-24T21:30:00+00:00",
+        "2026-10-25T21:30:00+00:00",
+        "2026-10-25T22:00:00+00:00",
+        "2026-10-26T21:59:00+00:00",
+    ):
+        outcome = computing.computes(datetime.fromisoformat(moment), run_id=moment)["one"]
+        seen.append((outcome.history is not None, backfill_runs(computing) == moment))
+    assert seen == [(True, True), (False, False), (True, True), (False, False)]
+
+
+def test_past_days_are_computed_anew_when_the_definition_changes(computing: Computing) -> None:
+    computing.marts.execute(DAILY)
+    computing.has(one=HISTORY)
+    computing.computes(run_id="run-1")
+    computing.has(one=HISTORY.replace("n::numeric", "n::numeric -- what else"))
+    computing.computes(run_id="run-2")
+    assert backfill_runs(computing) == "run-1"
+    computing.has(one=HISTORY.replace("n::numeric", "n * 2.0"))
+    computing.computes(run_id="run-3")
+    assert backfill_runs(computing) == "run-3"
+    assert [(row["v"], row["closing_v"]) for row in computing.history("one")][:2] == [
+        (24, 12),
+        (12, 6),
+    ]
+
+
+def test_all_past_days_are_computed_when_asked_for(computing: Computing) -> None:
+    computing.marts.execute(DAILY)
+    computing.has(one=HISTORY)
+    computing.computes()
+    outcomes = computing.computes(NOON + timedelta(hours=1), all_days=True)
+    assert outcomes["one"].history is not None
+
+
+def test_a_faulty_history_leaves_the_value_good(computing: Computing) -> None:
+    computing.has(one="-- name: value\nselect 7\n-- name: history\nselect 1 / (select 0)")
+    outcome = computing.computes()["one"]
+    assert (outcome.value, outcome.history) == (7, None)
+    (row,) = computing.history("one")
+    assert (row["v"], row["status"]) == (7, "amber")
+    assert "division by zero" in row["error"]
+    assert computing.marts.execute("select * from heartbeat.metric_backfill").fetchall() == []
 
 
 @pytest.mark.parametrize(

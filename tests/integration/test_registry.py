@@ -10,7 +10,14 @@ from psycopg import sql
 from psycopg.rows import dict_row
 
 from heartbeat.metric_file import LoadedMetrics, load_metrics
-from heartbeat.registry import ChangeKind, RegistryChange, plan_sync, sync
+from heartbeat.registry import (
+    ChangeKind,
+    ColumnChange,
+    KeptValue,
+    RegistryChange,
+    plan_sync,
+    sync,
+)
 
 HEADER = """\
 /* ---
@@ -33,10 +40,14 @@ OPERATOR = (
     *("norm_value", "alert_value", "target_value", "target_due_date", "owner"),
     "verification_state",
 )
-BENCHMARK = ("benchmark_mean", "benchmark_stddev", "benchmark_n")
+BENCHMARK = (
+    *("benchmark_mean", "benchmark_stddev", "benchmark_n", "benchmark_weekday_means"),
+    "benchmark_at",
+)
 CONFIG = (
     *("metric_id", "code", "name", "short_name", "period", "unit", "direction", "kind"),
     *("amber_z", "red_z", "reads", "cuts", "description", "how_to_read", "methodology", "notes"),
+    *("benchmark_days", "season", "definition", "definition_hash", "definition_changed_at"),
     "registered_at",
 )
 WRITER = {
@@ -54,6 +65,11 @@ OTHER_VALUE = {
     "benchmark_mean": "1.5",
     "benchmark_stddev": "0.5",
     "benchmark_n": "30",
+    "benchmark_weekday_means": "{1,2,3,4,5,6,7}",
+    "benchmark_at": "2026-01-01",
+    "benchmark_days": "60",
+    "definition": "{}",
+    "definition_changed_at": "2020-01-01",
     "amber_z": "1.5",
     "red_z": "2.5",
     "reads": "{a.b}",
@@ -94,22 +110,29 @@ def test_a_sync_adds_updates_and_removes_and_a_second_one_has_nothing_to_do(
 ) -> None:
     files.write("one", "ONE1")
     files.write("two", "TWO2")
-    assert sync(marts, files.loaded()) == (
+    assert sync(marts, files.loaded()).changes == (
         RegistryChange(ChangeKind.ADD, "one"),
         RegistryChange(ChangeKind.ADD, "two"),
     )
     files.write("one", "ONE1", name="Things that broke")
     (files.folder / "two.sql").unlink()
     expected = (
-        RegistryChange(ChangeKind.UPDATE, "one", ("name", "short_name")),
+        RegistryChange(
+            ChangeKind.UPDATE,
+            "one",
+            (
+                ColumnChange("name", "Broken things → Things that broke"),
+                ColumnChange("short_name", "Broken things → Things that broke"),
+            ),
+        ),
         RegistryChange(ChangeKind.REMOVE, "two"),
     )
-    assert plan_sync(marts, files.loaded()) == expected
-    assert sync(marts, files.loaded()) == expected
+    assert plan_sync(marts, files.loaded()).changes == expected
+    assert sync(marts, files.loaded()).changes == expected
     assert {name: row["name"] for name, row in registered(marts).items()} == {
         "one": "Things that broke"
     }
-    assert sync(marts, files.loaded()) == ()
+    assert sync(marts, files.loaded()).changes == ()
 
 
 def test_a_plan_changes_nothing(marts: psycopg.Connection[Any], files: Files) -> None:
@@ -139,7 +162,7 @@ def test_a_file_that_is_broken_keeps_its_row(marts: psycopg.Connection[Any], fil
     files.write("one", "ONE1")
     sync(marts, files.loaded())
     (files.folder / "one.sql").write_text("select 1", encoding="utf-8")
-    assert sync(marts, files.loaded()) == ()
+    assert sync(marts, files.loaded()).changes == ()
     assert set(registered(marts)) == {"one"}
 
 
@@ -151,7 +174,7 @@ def test_the_code_of_a_broken_file_is_not_given_to_another_until_it_is_mended(
     (files.folder / "one.sql").write_text("select 1", encoding="utf-8")
     files.write("two", "AAAA")
     files.write("three", "CCCC")
-    assert sync(marts, files.loaded()) == (RegistryChange(ChangeKind.ADD, "three"),)
+    assert sync(marts, files.loaded()).changes == (RegistryChange(ChangeKind.ADD, "three"),)
     assert {name: row["code"] for name, row in registered(marts).items()} == {
         "one": "AAAA",
         "three": "CCCC",
@@ -175,7 +198,11 @@ def test_operator_values_come_from_the_file_once_and_then_stay(
         marts.execute("set local role heartbeat_operator")
         marts.execute("update heartbeat.metric_registry set norm_value = 7, owner = 'me@bank.ex'")
     files.write("one", "ONE1", name="New name", norm=2)
-    sync(marts, files.loaded())
+    kept = sync(marts, files.loaded()).kept
+    assert kept == (
+        KeptValue("one", "norm_value", Decimal(2), Decimal(7)),
+        KeptValue("one", "owner", "ops@bank.example", "me@bank.ex"),
+    )
     row = registered(marts)["one"]
     assert (row["name"], row["norm_value"], row["owner"]) == ("New name", 7, "me@bank.ex")
 

@@ -8,7 +8,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heartbeat.errors import ContentError
-from heartbeat.metric import Direction, Kind, Metric, Period
+from heartbeat.metric import Direction, Kind, Metric, Period, Season
 from heartbeat.metric_file import load_metrics, parse_metric
 from heartbeat.table_reference import TableRef
 
@@ -25,7 +25,7 @@ norm_value: 60
 alert_value: 240.5
 target_value: 30
 target_due_date: 2026-12-31
-owner: payments
+owner: payments@bank.example
 cuts: [outgoing_payment_journey, rejection_reasons]
 description: |
   What it is.
@@ -34,6 +34,8 @@ methodology: how it is counted
 notes: why
 amber_z: 1.5
 red_z: 3
+benchmark_days: 60
+season: weekday
 --- */
 -- name: value
 select percentile_cont(0.5) within group (order by x)
@@ -93,7 +95,7 @@ def test_a_full_file_becomes_a_metric(tmp_path: Path) -> None:
         alert_value=Decimal("240.5"),
         target_value=Decimal(30),
         target_due_date=date(2026, 12, 31),
-        owner="payments",
+        owner="payments@bank.example",
         cuts=("outgoing_payment_journey", "rejection_reasons"),
         description="What it is.",
         how_to_read="Late money, in €.",
@@ -101,11 +103,13 @@ def test_a_full_file_becomes_a_metric(tmp_path: Path) -> None:
         notes="why",
         amber_z=1.5,
         red_z=3.0,
+        benchmark_days=60,
+        season=Season.WEEKDAY,
         path=path,
         value_sql=FULL.split("-- name: value\n")[1].split("\n\n")[0],
-        value_line=24,
+        value_line=26,
         history_sql=FULL.split("-- name: history\n")[1].strip(),
-        history_line=28,
+        history_line=30,
         reads=(TableRef("core", "payment"), TableRef("core", "state_log")),
     )
 

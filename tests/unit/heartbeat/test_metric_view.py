@@ -7,21 +7,20 @@ from decimal import Decimal
 from zoneinfo import ZoneInfo
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from heartbeat.freshness import Freshness
+from heartbeat.metric_rows import DayState, DayValue, MetricRow, ObservedState
 from heartbeat.metric_view import (
-    DayState,
-    DayValue,
-    MetricRow,
     MetricView,
-    ObservedState,
     in_wall_order,
     metric_view,
     present_since,
     stored_states,
 )
 from heartbeat.signal import Shown, Signal, State
-from heartbeat.status import Band, Status
+from heartbeat.status import SEVERITY_STEP, Band, Status, severity_step
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")
@@ -49,10 +48,20 @@ ROW = MetricRow(
     benchmark_mean=None,
     benchmark_stddev=None,
     benchmark_n=None,
+    benchmark_weekday_means=None,
     last_good=Decimal(99),
+    last_good_day=NOW.date(),
+    severity_step=None,
     computed_at=NOW - timedelta(minutes=15),
     source_as_of=NOW - timedelta(minutes=41),
     error=None,
+    definition={},
+    definition_hash="a",
+    definition_changed_at=NOW - timedelta(days=100),
+    signed_at=NOW - timedelta(days=50),
+    signed_by="dana@bank.example",
+    signed_definition={},
+    signed_hash="a",
 )
 
 
@@ -122,6 +131,15 @@ def test_a_band_alone_can_make_a_metric_red() -> None:
     assert view(replace(unlined, red_z=30.0, amber_z=25.0)).status is Status.GREEN
 
 
+def test_a_weekly_season_gives_each_weekday_its_own_typical_value() -> None:
+    wednesday = NOW.date()
+    means = [1.0, 2.0, 30.0, 4.0, None, 6.0, 7.0]
+    seasonal = replace(BENCHMARKED, kind="rolling_stat", benchmark_weekday_means=means)
+    friday = replace(seasonal, last_good_day=wednesday + timedelta(days=2))
+    assert view(seasonal).typical == Band(30.0, 4.0, 56)
+    assert view(friday).typical is None
+
+
 def test_freshness_is_that_of_the_moment_of_reading() -> None:
     late = NOW + timedelta(hours=30)
     assert view().freshness is Freshness.FRESH
@@ -129,7 +147,7 @@ def test_freshness_is_that_of_the_moment_of_reading() -> None:
 
 
 def test_days_begin_at_midnight_of_the_business_time_zone() -> None:
-    days = [DayState("m", date(2026, 5, 4), "green"), DayState("m", date(2026, 5, 6), "red")]
+    days = [DayState(date(2026, 5, 4), "green"), DayState(date(2026, 5, 6), "red")]
     assert stored_states(days, [], BERLIN) == (
         State(datetime(2026, 5, 3, 22, tzinfo=UTC), Status.GREEN, Signal.OK),
         State(datetime(2026, 5, 5, 22, tzinfo=UTC), Status.RED, Signal.OK),
@@ -137,9 +155,9 @@ def test_days_begin_at_midnight_of_the_business_time_zone() -> None:
 
 
 def test_from_the_first_observation_on_the_days_count_no_more() -> None:
-    days = [DayState("m", date(2026, 5, 4), "green"), DayState("m", date(2026, 5, 6), "red")]
+    days = [DayState(date(2026, 5, 4), "green"), DayState(date(2026, 5, 6), "red")]
     seen = datetime(2026, 5, 5, 9, 17, tzinfo=UTC)
-    observed = [ObservedState("m", seen, "red", failed=False)]
+    observed = [ObservedState(seen, "red", failed=False)]
     assert [state.at for state in stored_states(days, observed, BERLIN)] == [
         datetime(2026, 5, 3, 22, tzinfo=UTC),
         seen,
@@ -148,8 +166,8 @@ def test_from_the_first_observation_on_the_days_count_no_more() -> None:
 
 def test_a_failed_observation_carries_the_status_before_it() -> None:
     observed = [
-        ObservedState("m", NOW - timedelta(hours=2), "red", failed=False),
-        ObservedState("m", NOW - timedelta(hours=1), None, failed=True),
+        ObservedState(NOW - timedelta(hours=2), "red", failed=False),
+        ObservedState(NOW - timedelta(hours=1), None, failed=True),
     ]
     last = stored_states([], observed, BERLIN)[-1]
     assert (last.status, last.signal) == (Status.RED, Signal.ERROR)
@@ -205,3 +223,43 @@ def test_the_wall_is_ordered_by_tier_severity_step_age_and_code() -> None:
 def test_the_sparkline_keeps_its_days() -> None:
     days = [DayValue(date(2026, 5, 19), Decimal(4)), DayValue(date(2026, 5, 20), Decimal(99))]
     assert metric_view(ROW, sparkline=days, states=(), now=NOW).sparkline == tuple(days)
+
+
+jitters = st.lists(st.floats(0, SEVERITY_STEP / 2, exclude_max=True), min_size=2, max_size=12)
+
+
+@given(st.floats(1, 8), st.floats(1, 8), jitters, jitters)
+def test_jitter_below_half_a_severity_step_never_reorders(
+    one: float, other: float, one_jitter: list[float], other_jitter: list[float]
+) -> None:
+    """Each compute stores the step that the next one starts from."""
+    orders = set()
+    one_step: float | None = None
+    other_step: float | None = None
+    for up, down in zip(one_jitter, other_jitter, strict=False):
+        one_step = severity_step(one + up, one_step)
+        other_step = severity_step(other + down, other_step)
+        orders.add(one_step > other_step)
+    assert len(orders) == 1
+
+
+def test_the_step_of_the_wall_moves_with_a_whole_step_only() -> None:
+    seen = [severity_step(severity, 2.5) for severity in (2.01, 2.99, 3.0, 2.0)]
+    assert seen == [2.5, 2.5, 3.0, 2.0]
+
+
+@pytest.mark.parametrize("status_value", [5, 30, 99])
+@pytest.mark.parametrize("age", [timedelta(hours=1), timedelta(hours=30), timedelta(days=9), None])
+def test_freshness_and_status_never_change_each_other(
+    status_value: int, age: timedelta | None
+) -> None:
+    polled = None if age is None else NOW - age
+    aged = view(replace(ROW, last_good=Decimal(status_value), source_as_of=polled))
+    plain = view(replace(ROW, last_good=Decimal(status_value)))
+    other = view(replace(ROW, last_good=Decimal(1), source_as_of=polled))
+    assert (aged.status, aged.severity, aged.reason) == (
+        plain.status,
+        plain.severity,
+        plain.reason,
+    )
+    assert aged.freshness is other.freshness

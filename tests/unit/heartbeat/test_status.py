@@ -85,33 +85,57 @@ def test_the_band_decides_on_the_bad_side_only(direction: Direction, side: int, 
     assert judge(value, direction, None, None, None, BAND).status is expected
 
 
+def centred(direction: Direction, badness: int) -> Decimal:
+    """A value so far on the bad side of typical 100."""
+    return Decimal(100 - badness if direction is HIGHER else 100 + badness)
+
+
+def line_at(direction: Direction, badness: float) -> Decimal:
+    """The line that values worse than that badness have crossed."""
+    if direction is IN_RANGE:
+        return Decimal(str(badness))
+    return Decimal(str(100 - badness if direction is HIGHER else 100 + badness))
+
+
 @pytest.mark.parametrize(
-    ("alert", "norm", "band"),
-    list(product((False, True), (False, True), (GREEN, AMBER, RED))),
+    ("direction", "alert", "norm", "band"),
+    list(
+        product(
+            Direction, (None, False, True), (None, False, True), (None, "short", GREEN, AMBER, RED)
+        )
+    ),
     ids=str,
 )
-def test_the_first_rule_that_applies_decides(alert: bool, norm: bool, band: Status) -> None:
-    value = 100 + {GREEN: 0, AMBER: 15, RED: 30}[band]
+def test_every_state_of_lines_and_band(
+    direction: Direction, alert: bool | None, norm: bool | None, band: Status | str | None
+) -> None:
+    """None is no line and no band, True a line that is crossed, a status what the band says."""
+    badness = {GREEN: 5, AMBER: 15, RED: 30}[band] if isinstance(band, Status) else 50
+    drawn = {None: None, False: badness + 1, True: badness - 1}
+    alert_at, norm_at = drawn[alert], drawn[norm]
     found = judge(
-        Decimal(value),
-        LOWER,
-        Decimal(value - 2 if norm else value + 2),
-        Decimal(value - 1 if alert else value + 3),
-        None,
-        BAND,
+        centred(direction, badness),
+        direction,
+        None if norm_at is None else line_at(direction, norm_at),
+        None if alert_at is None else line_at(direction, alert_at + 0.5),
+        Decimal(100) if direction is IN_RANGE else None,
+        None if band is None else Band(100.0, 10.0, 13 if band == "short" else 14),
     )
-    by_norm_or_band = AMBER if norm else band
-    assert found.status is (RED if alert else by_norm_or_band)
+    expected = [RED] if alert else []
+    expected += [AMBER] if norm else []
+    expected += [band] if isinstance(band, Status) else []
+    assert found.status is max([GREEN, *expected], key=BADNESS.__getitem__)
 
 
 def test_a_crossed_alert_is_red_even_inside_the_band() -> None:
     assert judge(Decimal(101), LOWER, None, Decimal(100), None, BAND).status is RED
 
 
-def test_a_crossed_norm_is_amber_even_where_the_band_alone_would_say_red() -> None:
+def test_a_crossed_norm_makes_no_amber_of_what_the_band_calls_red() -> None:
     at_norm = judge(Decimal(150), LOWER, Decimal(150), Decimal(200), None, BAND)
     beyond_norm = judge(Decimal(151), LOWER, Decimal(150), Decimal(200), None, BAND)
-    assert (at_norm.status, beyond_norm.status) == (RED, AMBER)
+    assert (at_norm.status, beyond_norm.status) == (RED, RED)
+    assert beyond_norm.reason == "151 is 5.1 σ above typical 100"
 
 
 @pytest.mark.parametrize(
@@ -238,14 +262,20 @@ def test_a_better_value_never_has_a_worse_status_by_its_lines(
     )
 
 
-@given(numbers, numbers, one_sided, lines, bands)
-def test_a_better_value_never_has_a_worse_status_by_its_alert_and_band(
-    one: Decimal, other: Decimal, direction: Direction, alert: Decimal | None, band: Band
+@given(numbers, numbers, one_sided, lines, lines, st.none() | lines, st.none() | bands)
+def test_a_better_value_never_has_a_worse_status(
+    one: Decimal,
+    other: Decimal,
+    direction: Direction,
+    norm: Decimal | None,
+    alert: Decimal | None,
+    target: Decimal | None,
+    band: Band | None,
 ) -> None:
     low, high = sorted((one, other))
     better, worse = (high, low) if direction is HIGHER else (low, high)
     statuses = [
-        BADNESS[judge(value, direction, None, alert, None, band).status]
+        BADNESS[judge(value, direction, norm, alert, target, band).status]
         for value in (better, worse)
     ]
     assert statuses == sorted(statuses)

@@ -16,7 +16,8 @@ from heartbeat_api.app import create_app
 def served(app: FastAPI) -> Iterator[str]:
     """Serve the app; gives its origin. Connections wait from the start until it answers."""
     listener = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="on"))
+    config = uvicorn.Config(app, log_level="critical", lifespan="on", proxy_headers=False)
+    server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     try:

@@ -61,7 +61,13 @@ def store(
         for metric in metrics:
             _register(connection, metric, now)
         connection.execute("reset role")
-        connection.execute("truncate heartbeat.metric_history, heartbeat.metric_observation")
+        # nothing else may forget what was observed and signed
+        connection.execute("set local session_replication_role = replica")
+        connection.execute(
+            "truncate heartbeat.metric_history, heartbeat.metric_observation,"
+            " heartbeat.metric_signature"
+        )
+        connection.execute("set local session_replication_role = origin")
         for metric in metrics:
             _remember(connection, metric, now)
 
@@ -107,6 +113,9 @@ def _register(connection: psycopg.Connection[Any], metric: StoredMetric, now: da
         "benchmark_stddev": stddev,
         "benchmark_n": DAYS if metric.typical else None,
         "registered_at": now - timedelta(hours=2),
+        "definition": "{}",
+        "definition_hash": "signed",
+        "definition_changed_at": now - timedelta(hours=2),
     }
     columns, marks = ", ".join(row), ", ".join(f"%({name})s" for name in row)
     statement = f"insert into heartbeat.metric_registry ({columns}) values ({marks})"
@@ -114,6 +123,12 @@ def _register(connection: psycopg.Connection[Any], metric: StoredMetric, now: da
 
 
 def _remember(connection: psycopg.Connection[Any], metric: StoredMetric, now: datetime) -> None:
+    if metric.verified:
+        connection.execute(
+            "insert into heartbeat.metric_signature (metric_id, signed_by, definition,"
+            " definition_hash) values (%s, 'dana@bank.example', '{}', 'signed')",
+            [metric.metric_id],
+        )
     computed_at = now - timedelta(minutes=15)
     source_as_of = now - metric.source_age if metric.source_age is not None else None
     today = now.date()

@@ -4,7 +4,7 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_view import MetricProse
+from heartbeat.metric_rows import MetricProse
 from heartbeat.status import Band
 from heartbeat_api.metric_page import metric_page
 from tests.unit.heartbeat_api.views import NOW, red

@@ -11,7 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from heartbeat.metric import Direction
-from heartbeat.metric_view import DayValue
+from heartbeat.metric_rows import DayValue
 from heartbeat.status import Band
 from heartbeat_api.sparkline import Lines, Sparkline, metric_lines, sparkline_svg
 from tests.unit.heartbeat_api.views import ok

@@ -8,7 +8,8 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heartbeat.metric_view import MetricProse, MetricView, in_wall_order
+from heartbeat.metric_rows import MetricProse
+from heartbeat.metric_view import MetricView, in_wall_order
 from heartbeat.signal import Signal
 from heartbeat.status import Status
 from heartbeat_api.database import DatabaseUnavailableError

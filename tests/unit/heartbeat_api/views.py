@@ -9,6 +9,7 @@ from heartbeat.metric import Direction, Kind, Period
 from heartbeat.metric_view import MetricView
 from heartbeat.signal import Signal
 from heartbeat.status import Status
+from heartbeat.verification import VerificationState
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 
@@ -25,6 +26,7 @@ _OK = MetricView(
     value_text="5",
     status=Status.GREEN,
     severity=0.0,
+    severity_step=0.0,
     reason="5 crosses no line",
     since=NOW - timedelta(days=6),
     signal=Signal.OK,
@@ -39,11 +41,14 @@ _OK = MetricView(
     computed_at=NOW - timedelta(minutes=15),
     source_as_of=NOW - timedelta(minutes=41),
     freshness=Freshness.FRESH,
-    verification_state="verified",
+    verification_state=VerificationState.VERIFIED,
+    verification_since=NOW - timedelta(days=50),
+    verification_reason="verified by dana@bank.example",
     owner=None,
     reads=("core.payment",),
     cuts=(),
     sparkline=(),
+    restated=(),
 )
 
 

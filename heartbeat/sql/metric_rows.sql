@@ -3,12 +3,16 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
        registry.direction, registry.kind, registry.norm_value, registry.alert_value, registry.target_value,
        registry.target_due_date, registry.verification_state, registry.owner, registry.reads, registry.cuts,
        registry.amber_z, registry.red_z, registry.registered_at,
-       registry.benchmark_mean, registry.benchmark_stddev, registry.benchmark_n,
-       last_good.v as last_good, last_good.computed_at, last_good.source_as_of,
-       last_day.error
+       registry.benchmark_mean, registry.benchmark_stddev, registry.benchmark_n, registry.benchmark_weekday_means,
+       registry.definition, registry.definition_hash, registry.definition_changed_at,
+       last_good.v as last_good, last_good.d as last_good_day, last_good.severity_step,
+       last_good.computed_at, last_good.source_as_of,
+       last_day.error,
+       signature.signed_at, signature.signed_by,
+       signature.definition as signed_definition, signature.definition_hash as signed_hash
   from heartbeat.metric_registry as registry
   left join lateral (
-        select v, computed_at, source_as_of
+        select v, d, severity_step, computed_at, source_as_of
           from heartbeat.metric_history as history
          where history.metric_id = registry.metric_id and history.v is not null
          order by d desc
@@ -21,6 +25,13 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
          order by d desc
          limit 1
        ) as last_day on true
+  left join lateral (
+        select signed_at, signed_by, definition, definition_hash
+          from heartbeat.metric_signature as signature
+         where signature.metric_id = registry.metric_id
+         order by id desc
+         limit 1
+       ) as signature on true
 
 -- name: sparklines
 select history.metric_id, history.d, history.v
@@ -28,6 +39,13 @@ select history.metric_id, history.d, history.v
   join heartbeat.metric_registry as registry using (metric_id)
  where history.d > %(today)s::date - 90 and history.d <= %(today)s::date and history.v is not null
  order by history.metric_id, history.d
+
+-- name: restatements
+select history.metric_id, history.d, history.v, history.closing_v as before, history.restated_at as at
+  from heartbeat.metric_history as history
+  join heartbeat.metric_registry as registry using (metric_id)
+ where history.d > %(today)s::date - 90 and history.restated_at is not null
+ order by history.metric_id, history.d desc
 
 -- name: day_states
 select metric_id, d, status
@@ -52,3 +70,16 @@ select metric_id, computed_at, status, failed
 -- name: prose
 select metric_id, description, how_to_read, methodology, notes
   from heartbeat.metric_registry
+
+-- name: days
+select d, v
+  from heartbeat.metric_history
+ where metric_id = %(metric_id)s and v is not null
+ order by d
+
+-- name: observations
+select as_of, computed_at, v, status, error, seconds, run_id
+  from heartbeat.metric_observation
+ where metric_id = %(metric_id)s
+ order by id desc
+ limit %(number)s

@@ -1,0 +1,127 @@
+"""What operators change of a metric at run time: lines, target, owner and verification."""
+
+from collections.abc import Mapping
+from datetime import date
+from decimal import Decimal
+from typing import Annotated, Any
+
+from psycopg import Connection, sql
+from psycopg.rows import dict_row
+from psycopg.types.json import Jsonb
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+
+from heartbeat.email_address import email_address
+from heartbeat.errors import HeartbeatError
+from heartbeat.metric import Direction
+from heartbeat.metric_lines import lines_problem
+from heartbeat.sql import platform_statements
+from heartbeat.verification import VerificationState
+
+_STATEMENTS = platform_statements("operator_change")
+
+_Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=40)]
+
+
+class UnknownMetricError(HeartbeatError):
+    """No registered metric has the id."""
+
+
+class RefusedChangeError(HeartbeatError):
+    """The values, together with those that stay, make no sense."""
+
+
+class OperatorChange(BaseModel):
+    """New values of one metric; what is not given stays, null takes a value away.
+
+    Values are in the metric's unit; `owner` is an e-mail address. To set `verified` signs the
+    definition that the metric has now. `reason` goes into the change log.
+    """
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    verification_state: VerificationState | None = None
+    owner: Annotated[str, AfterValidator(email_address)] | None = None
+    norm_value: _Amount | None = None
+    alert_value: _Amount | None = None
+    target_value: _Amount | None = None
+    target_due_date: date | None = None
+    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+
+    @property
+    def values(self) -> Mapping[str, Any]:
+        """The values that were given, by column."""
+        return {name: getattr(self, name) for name in self.model_fields_set if name != "reason"}
+
+
+def apply_change(
+    connection: Connection[Any], metric_id: str, change: OperatorChange, *, actor: str
+) -> None:
+    """Write the change and log each column that it alters, in one transaction.
+
+    What equals the present value is neither written nor logged; a verification that has lapsed can
+    be given again. Raises UnknownMetricError, and RefusedChangeError for lines in the wrong order,
+    a range without its target, and a verification state of null.
+    """
+    with connection.transaction():
+        connection.execute("set local role heartbeat_operator")
+        cursor = connection.cursor(row_factory=dict_row)
+        row = cursor.execute(_sql("current"), {"metric_id": metric_id}).fetchone()
+        if row is None:
+            raise UnknownMetricError(f"no metric has the id {metric_id!r}")
+        altered = _altered(row, change)
+        if not altered:
+            return
+        after = row | altered
+        _refuse_nonsense(after)
+        connection.execute(_update(altered), after)
+        if altered.get("verification_state") == VerificationState.VERIFIED:
+            signed = after | {"actor": actor, "definition": Jsonb(row["definition"])}
+            connection.execute(_sql("sign"), signed)
+        for name, new in sorted(altered.items()):
+            entry = _log_entry(metric_id, name, row[name], new)
+            connection.execute(
+                _sql("log"), entry | {"actor": actor, "reason": change.reason or None}
+            )
+
+
+def _altered(row: Mapping[str, Any], change: OperatorChange) -> dict[str, Any]:
+    """The given values that differ; to verify anew is one while the last signature has lapsed."""
+    lapsed = row["signed_hash"] != row["definition_hash"]
+    return {
+        name: new
+        for name, new in change.values.items()
+        if new != row[name] or (new is VerificationState.VERIFIED and lapsed)
+    }
+
+
+def _update(altered: Mapping[str, Any]) -> sql.Composed:
+    assignments = [
+        sql.SQL("{} = {}").format(sql.Identifier(name), sql.Placeholder(name)) for name in altered
+    ]
+    template = sql.SQL(_STATEMENTS["update"])
+    return template.format(assignments=sql.SQL(", ").join(assignments))
+
+
+def _refuse_nonsense(row: Mapping[str, Any]) -> None:
+    if row["verification_state"] is None:
+        raise RefusedChangeError("verification_state: it is verified or unverified, never null")
+    if row["verification_state"] == VerificationState.VERIFIED and row["definition"] is None:
+        raise RefusedChangeError("verification_state: nothing to sign before the next sync")
+    problem = lines_problem(
+        Direction(row["direction"]), row["norm_value"], row["alert_value"], row["target_value"]
+    )
+    if problem:
+        raise RefusedChangeError(f"{problem.field}: {problem.text}")
+
+
+def _log_entry(metric_id: str, field: str, old: object, new: object) -> dict[str, Any]:
+    return {
+        "subject": metric_id,
+        "field": field,
+        "old_value": None if old is None else str(old),
+        "new_value": None if new is None else str(new),
+    }
+
+
+def _sql(name: str) -> bytes:
+    return _STATEMENTS[name].encode()
