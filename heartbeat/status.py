@@ -1,7 +1,7 @@
 """The status of a value: which line it has crossed, and how badly."""
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
@@ -47,9 +47,9 @@ class Judgement:
 
     `severity` puts values of different metrics in one order and never falls when a value moves
     further beyond the line that decided: 0 is green; amber runs from 1 to 2, by the part of the
-    way from the norm to the alert line (from `amber_z` to `red_z` for the band); red is 2 plus the
-    number of doublings of the distance beyond the alert line, counted in steps of alert minus norm
-    (of `red_z` for the band), and ends at 10.
+    way from the norm to the alert line, from `amber_z` to `red_z` for the band, the larger where
+    both speak; red is 2 plus the number of doublings of the distance beyond the alert line, counted
+    in steps of alert minus norm (of `red_z` for the band), and ends at 10.
     """
 
     status: Status
@@ -84,8 +84,8 @@ def judge(
 
     1 the alert line is crossed: red; 2 the norm line is crossed: amber; 3 the usable band puts the
     value at least `red_z` standard deviations off: red, `amber_z`: amber, on the bad side only
-    unless `in_range`; 4 green. The first rule that applies decides, except that a crossed norm
-    does not make an amber of what the band calls red: else a worse value had the better status.
+    unless `in_range`; 4 green. The first rule that applies decides. Where a norm is drawn the band
+    makes amber at most: else a value within its norm could be red, and one just beyond it amber.
     A line is crossed strictly beyond it: a value at the line is still on the good side (a ledger
     with norm 0 is green at 0).
 
@@ -95,11 +95,13 @@ def judge(
     `target_hit` is a green value at or better than the target. `unit` is for the reason only.
     """
     lines = _Lines(direction, norm_value, alert_value, target_value, unit)
-    by_lines = _beyond_alert(value, lines) or _beyond_norm(value, lines)
-    by_band = _off_band(value, lines, band, amber_z, red_z)
-    if by_lines and by_band and by_band.status is Status.RED and by_lines.status is Status.AMBER:
-        return by_band
-    return by_lines or by_band or _green(value, lines)
+    by_alert = _beyond_alert(value, lines)
+    if by_alert:
+        return by_alert
+    by_norm, by_band = _beyond_norm(value, lines), _off_band(value, lines, band, amber_z, red_z)
+    if by_norm and by_band:
+        return replace(by_norm, severity=max(by_norm.severity, by_band.severity))
+    return by_norm or by_band or _green(value, lines)
 
 
 def badness(value: Decimal, direction: Direction, target_value: Decimal | None) -> Decimal:
@@ -179,8 +181,11 @@ def _off_band(
     z = (float(value) - band.mean) / band.stddev
     bad = _bad_side(z, lines.direction)
     reason = _distance_from_typical(value, z, lines, band)
-    if bad >= red_z:
+    norm_is_drawn = lines.norm is not None and lines.measurable
+    if bad >= red_z and not norm_is_drawn:
         return Judgement(Status.RED, reason, _red_severity(bad / red_z - 1), False)
+    if bad >= red_z:
+        return Judgement(Status.AMBER, reason, _RED_FLOOR, False)
     if bad >= amber_z:
         severity = _AMBER_FLOOR + (bad - amber_z) / (red_z - amber_z)
         return Judgement(Status.AMBER, reason, severity, False)

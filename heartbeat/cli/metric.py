@@ -19,16 +19,18 @@ def metric() -> None:
 
 @app.command()
 def lint(
+    metric: Annotated[list[str] | None, typer.Argument(help="Ids; all without any.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
-    """Report files that cannot be used, and large tables that are searched without an index."""
-    from heartbeat.lint import lint as findings_of
+    """Report files that cannot be used, and what would make a number slow, wrong or unread."""
+    from heartbeat.lint.linter import lint as findings_of
 
     with opened_marts() as settings:
-        findings = list(findings_of(Project(settings.project), settings))
+        project = Project(settings.project)
+        findings = list(findings_of(project, settings, metric_ids=frozenset(metric or ()) or None))
     if as_json:
-        keys = ("file", "line", "problem")
-        rows = [(each.path.name, each.line, each.problem) for each in findings]
+        keys = ("file", "line", "rule", "problem")
+        rows = [(each.path.name, each.line, each.rule, each.problem) for each in findings]
         typer.echo(json.dumps([dict(zip(keys, row, strict=True)) for row in rows], indent=1))
     else:
         for finding in findings:

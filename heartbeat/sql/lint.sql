@@ -4,6 +4,7 @@ select
     n.nspname as schema_name,
     c.relname as table_name,
     pg_catalog.pg_table_size(c.oid) as bytes,
+    greatest(c.reltuples, 0)::double precision as row_count,
     coalesce(
         (
             select array_agg(distinct a.attname::text)

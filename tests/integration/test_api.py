@@ -35,6 +35,7 @@ CONTRACT = {
     "value_text",
     "status",
     "severity",
+    "severity_step",
     "reason",
     "since",
     "signal",
@@ -50,10 +51,13 @@ CONTRACT = {
     "source_as_of",
     "freshness",
     "verification_state",
+    "verification_since",
+    "verification_reason",
     "owner",
     "reads",
     "cuts",
     "sparkline",
+    "restated",
 }
 HOSTILE = "<img src=x onerror=alert(1)>'\"&"
 SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'

@@ -1,10 +1,22 @@
 """The linter, on tables that have landed."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
-from heartbeat.lint import MissingIndex, lint, read_large_tables
+from heartbeat.lint.finding import Rule
+from heartbeat.lint.linter import lint, read_large_tables
+from heartbeat.lint.plan_rules import (
+    LargeNestedLoop,
+    MissingIndex,
+    Plans,
+    SequentialScan,
+    SlowValue,
+)
+from heartbeat.marts_session import reading_as_of
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
 from tests.integration.landed_bank import Bank
@@ -18,6 +30,10 @@ period: snapshot
 unit: count
 direction: lower_is_better
 kind: threshold
+norm_value: 1
+description: What it is.
+how_to_read: Each one is a client whose money waits for longer than a day.
+methodology: How it is counted.
 --- */
 -- name: value
 select count(*) from bank_core.payment where state = 'x'
@@ -43,10 +59,25 @@ def payments(bank: Bank) -> Path:
     return path
 
 
+@contextmanager
+def reading(bank: Bank, timeout: str = "60s") -> Iterator[Plans]:
+    """Plans on what is landed now."""
+    with reading_as_of(
+        bank.settings.database_url,
+        as_of=datetime(2026, 11, 20, tzinfo=UTC),
+        timezone="UTC",
+        statement_timeout=timeout,
+    ) as connection:
+        yield Plans(connection)
+
+
+def told(rule: Rule, project: Project) -> list[str]:
+    return [str(each) for metric in project.metrics.metrics for each in rule.findings(metric)]
+
+
 def found(bank: Bank, limit: int) -> list[str]:
     project = Project(bank.settings.project)
-    rule = MissingIndex(project, read_large_tables(project, bank.settings, limit))
-    return [str(each) for each in rule.findings()]
+    return told(MissingIndex(project, read_large_tables(project, bank.settings, limit)), project)
 
 
 def test_a_large_table_that_is_searched_without_an_index_is_reported(
@@ -55,8 +86,9 @@ def test_a_large_table_that_is_searched_without_an_index_is_reported(
     ((size,),) = bank.landed("select pg_table_size('bank_core.payment') / 1000000.0")
     assert found(bank, LIMIT) == [
         (
-            f"{payments}:11: searches bank_core.payment ({size:,.0f} MB) by state, and none of its "
+            f"{payments}:15: searches bank_core.payment ({size:,.0f} MB) by state, and none of its "
             "indexes begins with one of them; add one for core.payment under `indexes` in bank.yaml"
+            " [missing-index]"
         )
     ]
 
@@ -80,5 +112,49 @@ def test_smaller_tables_are_not_reported(bank: Bank, payments: Path) -> None:
 
 def test_files_that_cannot_be_used_come_first(bank: Bank, payments: Path) -> None:
     payments.write_text(METRIC.replace("bank_core.payment", "bank_core.nothing"))
-    (finding,) = {str(each) for each in lint(Project(bank.settings.project), bank.settings)}
-    assert "reads bank_core.nothing, which no source lands" in finding
+    found = list(lint(Project(bank.settings.project), bank.settings))
+    assert [each.rule for each in found] == ["unusable-file", "cannot-plan", "cannot-plan"]
+    assert "reads bank_core.nothing, which no source lands" in found[0].problem
+    assert 'relation "bank_core.nothing" does not exist' in found[1].problem
+
+
+def test_a_large_table_that_is_read_as_a_whole_for_few_rows_is_reported(
+    bank: Bank, payments: Path
+) -> None:
+    bank.lands(bank.discovered("indexes:\n  core.payment: [[state]]\n"))
+    covered = METRIC.partition("select")[0]
+    payments.write_text(f"{covered}select count(*) from bank_core.payment where id + 0 = 7")
+    project = Project(bank.settings.project)
+    large = read_large_tables(project, bank.settings, LIMIT)
+    with reading(bank) as plans:
+        (finding,) = told(SequentialScan(large, plans), project)
+        payments.write_text(f"{covered}select count(*) from bank_core.payment where id = 7")
+        assert told(SequentialScan(large, plans), Project(bank.settings.project)) == []
+    assert "for about 100 of 20,000 rows, where ((payment.id + 0) = 7)" in finding
+
+
+def test_a_large_set_that_is_compared_row_by_row_is_reported(bank: Bank, payments: Path) -> None:
+    unequal = "bank_core.payment a join bank_core.payment b on a.booked_on <> b.booked_on"
+    payments.write_text(f"{METRIC.partition('select')[0]}select count(*) from {unequal}")
+    with reading(bank) as plans:
+        (finding,) = told(LargeNestedLoop(plans), Project(bank.settings.project))
+    assert "Postgres expects to compare 400,000,000 pairs of rows one by one" in finding
+    assert f"{payments}:15:" in finding
+
+
+def test_a_join_on_equal_columns_is_no_nested_loop(bank: Bank, payments: Path) -> None:
+    equal = "select count(*) from bank_core.payment a join bank_core.payment b on a.id = b.id"
+    payments.write_text(METRIC.partition("select")[0] + equal)
+    with reading(bank) as plans:
+        assert told(LargeNestedLoop(plans), Project(bank.settings.project)) == []
+
+
+def test_a_value_that_takes_too_long_or_is_none_is_reported(bank: Bank, payments: Path) -> None:
+    project = Project(bank.settings.project)
+    with reading(bank) as plans:
+        (slow,) = told(SlowValue(plans.connection, limit=0), project)
+    assert "more than 0 s [slow-value]" in slow
+    with reading(bank, timeout="1ms") as plans:
+        payments.write_text(METRIC.partition("select")[0] + "select 1 from pg_sleep(1)")
+        (endless,) = told(SlowValue(plans.connection), Project(bank.settings.project))
+    assert "it took longer than METRIC_STATEMENT_TIMEOUT allows [no-value]" in endless

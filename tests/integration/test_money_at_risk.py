@@ -238,6 +238,8 @@ def one_sided_entries(at: datetime) -> float:
 @pytest.fixture
 def url(marts_url: str) -> str:
     with psycopg.connect(marts_url) as connection:
+        connection.execute("alter default privileges grant usage on schemas to heartbeat_reader")
+        connection.execute("alter default privileges grant select on tables to heartbeat_reader")
         connection.execute(DDL)
     return marts_url
 

@@ -121,21 +121,49 @@ def test_every_state_of_lines_and_band(
         Decimal(100) if direction is IN_RANGE else None,
         None if band is None else Band(100.0, 10.0, 13 if band == "short" else 14),
     )
-    expected = [RED] if alert else []
-    expected += [AMBER] if norm else []
-    expected += [band] if isinstance(band, Status) else []
-    assert found.status is max([GREEN, *expected], key=BADNESS.__getitem__)
+    by_band = band if isinstance(band, Status) else GREEN
+    if alert:
+        assert found.status is RED
+    elif norm:
+        assert found.status is AMBER
+    elif norm is False:
+        assert found.status is (GREEN if by_band is GREEN else AMBER)
+    else:
+        assert found.status is by_band
 
 
 def test_a_crossed_alert_is_red_even_inside_the_band() -> None:
     assert judge(Decimal(101), LOWER, None, Decimal(100), None, BAND).status is RED
 
 
-def test_a_crossed_norm_makes_no_amber_of_what_the_band_calls_red() -> None:
+def test_within_a_norm_the_band_warns_and_no_more() -> None:
     at_norm = judge(Decimal(150), LOWER, Decimal(150), Decimal(200), None, BAND)
     beyond_norm = judge(Decimal(151), LOWER, Decimal(150), Decimal(200), None, BAND)
-    assert (at_norm.status, beyond_norm.status) == (RED, RED)
-    assert beyond_norm.reason == "151 is 5.1 σ above typical 100"
+    without_norm = judge(Decimal(150), LOWER, None, Decimal(200), None, BAND)
+    assert (at_norm.status, beyond_norm.status, without_norm.status) == (AMBER, AMBER, RED)
+    assert at_norm.reason == "150 is 5 σ above typical 100"
+    assert beyond_norm.reason == "151 is above the norm line of 150"
+    assert at_norm.severity <= beyond_norm.severity
+
+
+@given(numbers, numbers, one_sided, numbers, lines, st.none() | bands)
+def test_with_a_norm_a_better_value_is_never_more_severe(
+    one: Decimal,
+    other: Decimal,
+    direction: Direction,
+    norm: Decimal,
+    step: Decimal | None,
+    band: Band | None,
+) -> None:
+    away = None if step is None else abs(step)
+    worse_side = -1 if direction is HIGHER else 1
+    alert = None if away is None else norm + worse_side * away
+    low, high = sorted((one, other))
+    better, worse = (high, low) if direction is HIGHER else (low, high)
+    assert_no_worse(
+        judge(better, direction, norm, alert, None, band),
+        judge(worse, direction, norm, alert, None, band),
+    )
 
 
 @pytest.mark.parametrize(

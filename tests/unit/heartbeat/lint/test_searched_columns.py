@@ -2,7 +2,7 @@
 
 import pytest
 
-from heartbeat.searched_columns import searched_columns
+from heartbeat.lint.searched_columns import searched_columns
 from heartbeat.table_reference import TableRef
 
 PAYMENT = TableRef("core", "payment")
