@@ -17,6 +17,8 @@ ColumnTypes = Mapping[TableRef, Mapping[str, str]]
 """The columns of landed tables with their Postgres types."""
 
 _DIALECT = "postgres"
+_ALL_COLUMNS = "* of columns"
+_AFTER_COLUMNS = (TokenType.FROM, TokenType.COMMA)
 
 
 @dataclass(frozen=True)
@@ -24,7 +26,7 @@ class Definition:
     """Value and history as normalised SQL, and the columns that they name by table.
 
     Comments, white space and the case of words that are not quoted do not count; nor does a column
-    that no statement names.
+    that no statement names. `select *` names every column of every table.
     """
 
     value: str
@@ -58,7 +60,7 @@ def definition_of(metric: Metric, types: ColumnTypes) -> Definition:
             str(table): {
                 name: type_
                 for name, type_ in sorted(types.get(table, {}).items())
-                if {"*", name, f'"{name}"'} & words
+                if {_ALL_COLUMNS, name, f'"{name}"'} & words
             }
             for table in metric.reads
         },
@@ -97,16 +99,19 @@ def _table_differences(
 @cache
 def _normalised(sql: str) -> tuple[str, ...]:
     """The words of a statement; the tokenizer leaves comments out."""
+    tokens = sqlglot.tokenize(sql, read=_DIALECT)
     return tuple(
-        _word(token)
-        for token in sqlglot.tokenize(sql, read=_DIALECT)
+        _word(token, following)
+        for token, following in zip(tokens, [*tokens[1:], None], strict=True)
         if token.token_type is not TokenType.SEMICOLON
     )
 
 
-def _word(token: Token) -> str:
+def _word(token: Token, following: Token | None) -> str:
     if token.token_type is TokenType.IDENTIFIER:
         return f'"{token.text}"'
     if token.token_type.name.endswith("STRING"):
         return f"{token.token_type.name.lower()} {token.text!r}"
+    if token.token_type is TokenType.STAR and following and following.token_type in _AFTER_COLUMNS:
+        return _ALL_COLUMNS
     return token.text.lower()

@@ -1,6 +1,6 @@
 """Run the statements of one metric; what is wrong with them is told in its author's words."""
 
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,7 +8,9 @@ import psycopg
 from psycopg import Connection, errors
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.marts_session import reading_as_of
 from heartbeat.metric import Metric
+from heartbeat.settings import Settings
 
 _ADVICE: dict[type[psycopg.Error], str] = {
     errors.UndefinedTable: "no landed table has this name: mend it, or land the table first",
@@ -49,6 +51,21 @@ def read_history(connection: Connection[Any], metric: Metric) -> tuple[tuple[dat
     if len({d for d, _ in days}) != len(days):
         raise ComputeError(f"{where} returned a day twice; it must return one row a business day")
     return tuple(days)
+
+
+def explain(settings: Settings, metric: Metric, *, as_of: datetime) -> str:
+    """How Postgres would run the value statement on what is landed, or why it cannot."""
+    with reading_as_of(
+        settings.database_url,
+        as_of=as_of,
+        timezone=settings.timezone,
+        statement_timeout=settings.statement_timeout,
+    ) as connection:
+        try:
+            rows = connection.execute(f"explain {metric.value_sql}".encode()).fetchall()
+        except psycopg.Error as error:
+            return fault(error)
+    return "\n".join(f"  {line}" for (line,) in rows)
 
 
 def fault(error: psycopg.Error) -> str:

@@ -170,6 +170,12 @@ def read_observations(
     return tuple(_read(connection, Observation, "observations", asked))
 
 
+def read_polls(connection: Connection[Any]) -> Mapping[str, datetime | None]:
+    """When each table was last polled, by `schema.table`."""
+    rows = connection.execute(_STATEMENTS["polls"].encode()).fetchall()
+    return dict(rows)
+
+
 def _read(
     connection: Connection[Any], row: type[_Row], name: str, parameters: Mapping[str, Any]
 ) -> list[_Row]:

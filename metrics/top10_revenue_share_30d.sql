@@ -32,7 +32,7 @@ with closings as (
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
-    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    select currency, per_eur, d, lead(d, 1, 'infinity') over (partition by currency order by d) as until
     from closings
 ),
 rates as (
@@ -85,7 +85,7 @@ with closings as (
     order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
 ),
 quotes as (
-    select *, lead(d, 1, 'infinity') over (partition by currency order by d) as until
+    select currency, per_eur, d, lead(d, 1, 'infinity') over (partition by currency order by d) as until
     from closings
 ),
 rates as (

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from heartbeat.cli import metric, registry, source, stack, work
+from heartbeat.cli import metric, metric_new, registry, source, stack, today, work
 from heartbeat.errors import HeartbeatError
 
 app = typer.Typer(
@@ -16,8 +16,12 @@ app = typer.Typer(
 )
 app.add_typer(source.app, name="source")
 app.add_typer(registry.app, name="registry")
+metric.app.command("new")(metric_new.new)
 app.add_typer(metric.app, name="metric")
-for command in (stack.up, stack.serve, stack.migrate, stack.validate, work.ingest, work.compute):
+for command in (
+    *(stack.up, stack.serve, stack.migrate, stack.validate),
+    *(work.ingest, work.compute, work.benchmark, today.today),
+):
     app.command()(command)
 
 

@@ -83,3 +83,7 @@ select as_of, computed_at, v, status, error, seconds, run_id
  where metric_id = %(metric_id)s
  order by id desc
  limit %(number)s
+
+-- name: polls
+select schema_name || '.' || table_name, polled_at
+  from heartbeat.table_load

@@ -1,0 +1,101 @@
+"""The command that leads an author from a landed table to a metric."""
+
+from datetime import UTC, datetime
+from typing import Annotated
+
+import psycopg
+import typer
+
+from heartbeat.cli.marts import opened_marts
+from heartbeat.cli.metric import print_metric
+from heartbeat.compute import compute_and_store
+from heartbeat.errors import HeartbeatError
+from heartbeat.lint.linter import lint
+from heartbeat.metric import Direction, Period
+from heartbeat.metric_draft import Draft, Measure
+from heartbeat.project import LandedTable, Project
+from heartbeat.registry import sync
+from heartbeat.settings import Settings
+from heartbeat.table_reference import TableRef
+
+
+def new(
+    metric_id: Annotated[str, typer.Argument(help="What the file will be called.")],
+    table: Annotated[str, typer.Option(prompt="Landed table, as schema.table")],
+    measure: Annotated[
+        Measure, typer.Option(prompt="Count rows, sum a column, or the age of the oldest")
+    ],
+    period: Annotated[
+        Period, typer.Option(prompt="Of now (snapshot), or over the last 24h, 7d, 30d")
+    ],
+    code: Annotated[str, typer.Option(prompt="Code, 4 characters")],
+    name: Annotated[str, typer.Option(prompt="Name")],
+    short_name: Annotated[str, typer.Option(prompt="Short name for the wall, at most 26")],
+    unit: Annotated[str, typer.Option(prompt="Unit, such as EUR, h, count")],
+    direction: Annotated[Direction, typer.Option(prompt="Which side is good")],
+    red_means: Annotated[str, typer.Option(prompt="What does red mean, in money")],
+    column: Annotated[str | None, typer.Option(help="What is summed, or how old it is.")] = None,
+    time_column: Annotated[str | None, typer.Option(help="What dates a row.")] = None,
+    norm: Annotated[str | None, typer.Option(help="Amber line.")] = None,
+    alert: Annotated[str | None, typer.Option(help="Red line.")] = None,
+) -> None:
+    """Write a first metric from a landed table, lint it, and show its number."""
+    if measure is not Measure.COUNT and column is None:
+        column = typer.prompt("Column that is measured")
+    if period is not Period.SNAPSHOT and time_column is None:
+        time_column = typer.prompt("Column that dates a row")
+    settings = Settings.load()
+    draft = Draft(
+        metric_id=metric_id,
+        code=code,
+        name=name,
+        short_name=short_name,
+        period=period,
+        unit=unit,
+        direction=direction,
+        how_to_read=red_means,
+        table=_landed_table(Project(settings.project), table),
+        measure=measure,
+        column=column,
+        time_column=time_column,
+        norm_value=norm,
+        alert_value=alert,
+    )
+    path = settings.project / "metrics" / f"{metric_id}.sql"
+    text = draft.text()
+    if path.exists():
+        raise HeartbeatError(f"{path} is there already; choose another id, or edit it")
+    path.parent.mkdir(exist_ok=True)
+    path.write_text(text, encoding="utf-8")
+    typer.echo(f"Wrote {path}")
+    _try_out(metric_id)
+
+
+def _landed_table(project: Project, name: str) -> LandedTable:
+    schema, _, table = name.partition(".")
+    landed = project.tables.get(TableRef(schema, table))
+    if landed is None:
+        near = sorted(str(each) for each in project.tables if each.schema == schema)
+        known = near or sorted({each.schema for each in project.tables})
+        raise HeartbeatError(f"no source lands {name}; there are {', '.join(known) or 'none'}")
+    return landed
+
+
+def _try_out(metric_id: str) -> None:
+    with opened_marts() as settings:
+        project = Project(settings.project)
+        findings = list(lint(project, settings, metric_ids=frozenset([metric_id])))
+        for finding in findings:
+            typer.echo(str(finding))
+        metrics = [each for each in project.metrics.metrics if each.metric_id == metric_id]
+        with psycopg.connect(settings.database_url) as connection:
+            sync(connection, project.metrics)
+        moment = datetime.now(UTC)
+        run_id = f"new-{moment:%Y%m%dT%H%M%S.%f}"
+        for outcome in compute_and_store(metrics, settings, as_of=moment, run_id=run_id):
+            if outcome.error:
+                raise HeartbeatError(outcome.error)
+        if metrics:
+            print_metric(settings, metric_id, metrics[0])
+    if findings:
+        raise HeartbeatError(f"the linter has {len(findings)} findings; edit the file")
