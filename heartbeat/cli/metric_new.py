@@ -1,6 +1,8 @@
 """The command that leads an author from a landed table to a metric."""
 
 from datetime import UTC, datetime
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Annotated
 
 import psycopg
@@ -9,10 +11,11 @@ import typer
 from heartbeat.cli.marts import opened_marts
 from heartbeat.cli.metric import print_metric
 from heartbeat.compute import compute_and_store
-from heartbeat.errors import HeartbeatError
+from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.lint.linter import lint
 from heartbeat.metric import Direction, Period
 from heartbeat.metric_draft import Draft, Measure
+from heartbeat.metric_file import parse_metric
 from heartbeat.project import LandedTable, Project
 from heartbeat.registry import sync
 from heartbeat.settings import Settings
@@ -45,6 +48,7 @@ def new(
     if period is not Period.SNAPSHOT and time_column is None:
         time_column = typer.prompt("Column that dates a row")
     settings = Settings.load()
+    project = Project(settings.project)
     draft = Draft(
         metric_id=metric_id,
         code=code,
@@ -54,7 +58,7 @@ def new(
         unit=unit,
         direction=direction,
         how_to_read=red_means,
-        table=_landed_table(Project(settings.project), table),
+        table=_landed_table(project, table),
         measure=measure,
         column=column,
         time_column=time_column,
@@ -62,13 +66,27 @@ def new(
         alert_value=alert,
     )
     path = settings.project / "metrics" / f"{metric_id}.sql"
-    text = draft.text()
     if path.exists():
         raise HeartbeatError(f"{path} is there already; choose another id, or edit it")
+    text = draft.text()
+    _refuse_what_is_no_metric(path, text, project)
     path.parent.mkdir(exist_ok=True)
     path.write_text(text, encoding="utf-8")
     typer.echo(f"Wrote {path}")
     _try_out(metric_id)
+
+
+def _refuse_what_is_no_metric(path: Path, text: str, project: Project) -> None:
+    with TemporaryDirectory() as folder:
+        tried = Path(folder) / path.name
+        tried.write_text(text, encoding="utf-8")
+        try:
+            metric = parse_metric(tried)
+        except ContentError as error:
+            raise HeartbeatError(error.problem) from error
+    for other in project.metrics.metrics:
+        if other.code == metric.code:
+            raise HeartbeatError(f"code {metric.code} is used by {other.path.name}; take another")
 
 
 def _landed_table(project: Project, name: str) -> LandedTable:

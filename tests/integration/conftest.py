@@ -1,5 +1,6 @@
 """A source and the marts that it lands in."""
 
+import subprocess
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.settings import Settings
+from tests.integration.command_line import HEARTBEAT, METRIC, Run
 from tests.integration.landed_bank import VARIABLE, Bank
 
 
@@ -53,3 +55,26 @@ def reader(databases: dict[str, str], bank: Bank, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setenv(VARIABLE, databases["source"].replace("postgres:x@", "bank_reader:x@"))
     yield "bank_reader"
     bank.has("drop owned by bank_reader; drop role bank_reader")
+
+
+@pytest.fixture
+def heartbeat(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
+    """Runs a command on a project with one source and one metric."""
+    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute(
+            "create schema core;"
+            "create table core.fee (id int primary key, eur numeric, paid_at timestamptz);"
+            "insert into core.fee values (1, 2.50, '2026-01-01'), (2, 0.25, '2026-02-01')"
+        )
+    (settings.project / "sources" / "bank.yaml").write_text(
+        "kind: postgres\nconnection_env: SOURCE_BANK_URL\nschemas: [core]\n"
+    )
+    (settings.project / "metrics" / "fees.sql").write_text(METRIC)
+
+    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [HEARTBEAT, *arguments], capture_output=True, text=True, check=False, timeout=120
+        )
+
+    return run

@@ -1,10 +1,7 @@
 """The command line, as a person and a program use it: exit code, output, one line on stderr."""
 
 import json
-import subprocess
-import sys
 import tempfile
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -12,61 +9,7 @@ import psycopg
 import pytest
 
 from heartbeat.settings import Settings
-
-HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
-METRIC = """\
-/* ---
-code: FEES
-name: Fees
-short_name: Fees
-period: snapshot
-unit: EUR
-direction: higher_is_better
-kind: threshold
---- */
--- name: value
-select sum(eur) from bank_core.fee where paid_at <= heartbeat.as_of()
-"""
-
-Run = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def heartbeat(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on a project with one source and one metric."""
-    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
-    with psycopg.connect(source_url, autocommit=True) as source:
-        source.execute(
-            "create schema core;"
-            "create table core.fee (id int primary key, eur numeric, paid_at timestamptz);"
-            "insert into core.fee values (1, 2.50, '2026-01-01'), (2, 0.25, '2026-02-01')"
-        )
-    (settings.project / "sources" / "bank.yaml").write_text(
-        "kind: postgres\nconnection_env: SOURCE_BANK_URL\nschemas: [core]\n"
-    )
-    (settings.project / "metrics" / "fees.sql").write_text(METRIC)
-
-    def run(*arguments: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [HEARTBEAT, *arguments], capture_output=True, text=True, check=False, timeout=120
-        )
-
-    return run
-
-
-def told(result: subprocess.CompletedProcess[str]) -> str:
-    """The output of a command that succeeded."""
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def refused(result: subprocess.CompletedProcess[str]) -> str:
-    """The one line of a command that failed."""
-    assert result.returncode == 1, result.stdout
-    lines = result.stderr.strip().splitlines()
-    assert len(lines) == 1, result.stderr
-    assert lines[0].startswith("error: ")
-    return lines[0]
+from tests.integration.command_line import Run, landed_bank, refused, told
 
 
 def test_from_a_source_file_to_a_value_without_servers(
@@ -175,11 +118,6 @@ def test_debug_shows_the_traceback(heartbeat: Run) -> None:
     failed = heartbeat("--debug", "compute", "nothing")
     assert failed.returncode == 1
     assert "Traceback" in failed.stderr
-
-
-def landed_bank(heartbeat: Run) -> None:
-    told(heartbeat("source", "discover", "bank"))
-    told(heartbeat("ingest"))
 
 
 def test_what_every_load_reads_as_a_whole_is_listed_with_its_size(heartbeat: Run) -> None:

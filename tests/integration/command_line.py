@@ -1,0 +1,43 @@
+"""The command line as a person and a program use it: exit code, output, one line on stderr."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
+METRIC = """\
+/* ---
+code: FEES
+name: Fees
+short_name: Fees
+period: snapshot
+unit: EUR
+direction: higher_is_better
+kind: threshold
+--- */
+-- name: value
+select sum(eur) from bank_core.fee where paid_at <= heartbeat.as_of()
+"""
+
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def told(result: subprocess.CompletedProcess[str]) -> str:
+    """The output of a command that succeeded."""
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+def refused(result: subprocess.CompletedProcess[str]) -> str:
+    """The one line of a command that failed."""
+    assert result.returncode == 1, result.stdout
+    lines = result.stderr.strip().splitlines()
+    assert len(lines) == 1, result.stderr
+    assert lines[0].startswith("error: ")
+    return lines[0]
+
+
+def landed_bank(heartbeat: Run) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    told(heartbeat("ingest"))
