@@ -43,7 +43,8 @@ def lint(
 
     with opened_marts() as settings:
         project = Project(settings.project)
-        findings = list(findings_of(project, settings, metric_ids=frozenset(metric or ()) or None))
+        now, chosen = datetime.now(UTC), frozenset(metric or ()) or None
+        findings = list(findings_of(project, settings, as_of=now, metric_ids=chosen))
     if as_json:
         keys = ("file", "line", "rule", "problem")
         rows = [(each.path.name, each.line, each.rule, each.problem) for each in findings]

@@ -102,13 +102,13 @@ def _landed_table(project: Project, name: str) -> LandedTable:
 def _try_out(metric_id: str) -> None:
     with opened_marts() as settings:
         project = Project(settings.project)
-        findings = list(lint(project, settings, metric_ids=frozenset([metric_id])))
+        moment = datetime.now(UTC)
+        findings = list(lint(project, settings, as_of=moment, metric_ids=frozenset([metric_id])))
         for finding in findings:
             typer.echo(str(finding))
         metrics = [each for each in project.metrics.metrics if each.metric_id == metric_id]
         with psycopg.connect(settings.database_url) as connection:
             sync(connection, project.metrics)
-        moment = datetime.now(UTC)
         run_id = f"new-{moment:%Y%m%dT%H%M%S.%f}"
         for outcome in compute_and_store(metrics, settings, as_of=moment, run_id=run_id):
             if outcome.error:

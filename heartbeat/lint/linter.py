@@ -1,7 +1,7 @@
 """The linter: all rules on all files."""
 
 from collections.abc import Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 import psycopg
 from psycopg.rows import dict_row
@@ -51,13 +51,17 @@ _STATEMENTS = platform_statements("lint")
 
 
 def lint(
-    project: Project, settings: Settings, *, metric_ids: frozenset[str] | None = None
+    project: Project,
+    settings: Settings,
+    *,
+    as_of: datetime,
+    metric_ids: frozenset[str] | None = None,
 ) -> Iterator[Finding]:
     """All rules on the project's metrics, or on some; statements are planned and run on marts."""
     yield from lint_files(project, metric_ids=metric_ids)
     with reading_as_of(
         settings.database_url,
-        as_of=datetime.now(UTC),
+        as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
     ) as connection:

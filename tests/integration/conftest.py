@@ -11,6 +11,7 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.settings import Settings
 from tests.integration.command_line import HEARTBEAT, METRIC, Run
 from tests.integration.landed_bank import VARIABLE, Bank
+from tests.integration.tiny_project import CUT, TinyProject
 
 
 @pytest.fixture(scope="module")
@@ -78,3 +79,27 @@ def heartbeat(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPat
         )
 
     return run
+
+
+@pytest.fixture
+def tiny(
+    settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[TinyProject]:
+    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute(
+            "create schema core;"
+            "create table core.payment (id int primary key, update_time timestamptz);"
+            "create table core.fee (id int primary key, eur numeric);"
+            "insert into core.payment values (1, now()), (2, now());"
+            "insert into core.fee values (1, 2.50), (2, 0.25)"
+        )
+        project = TinyProject(settings, source)
+        project.discovers()
+        project.writes_metric("payments", "PAYM", "select count(*) from bank_core.payment")
+        project.writes_metric("fees", "FEES", "select sum(eur) from bank_core.fee")
+        project.writes_metric(
+            "both", "BOTH", "select count(*) from bank_core.payment join bank_core.fee using (id)"
+        )
+        project.writes_cut(CUT)
+        yield project

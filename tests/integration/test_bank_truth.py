@@ -11,6 +11,7 @@ import pytest
 from demo_bank.truth import true_values
 from heartbeat.compute import Outcome
 from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.lint.linter import lint
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metric import Metric
 from heartbeat.metric_file import load_metrics
@@ -111,6 +112,12 @@ def test_without_incidents_no_tile_is_red(
     computed, _ = quiet
     assert {m for m, outcome in computed.items() if outcome.status is None} == set()
     assert [m for m, outcome in computed.items() if outcome.status == Status.RED] == []
+
+
+def test_the_linter_has_nothing_to_say(troubled: DemoPlatform) -> None:
+    """All rules, those on plans and seconds among them, on what is landed."""
+    found = lint(troubled.project, troubled.settings, as_of=ANCHOR)
+    assert [str(each) for each in found] == []
 
 
 def test_every_metric_has_89_past_days(outcomes: Mapping[str, Outcome]) -> None:

@@ -4,7 +4,6 @@ import os
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,6 @@ from dagster import (
     DagsterInstance,
     DefaultScheduleStatus,
     Definitions,
-    ExecuteInProcessResult,
     JobDefinition,
     JobExecutionResult,
     build_reconstructable_job,
@@ -29,140 +27,24 @@ from heartbeat.landing.source_session import source_session
 from heartbeat.settings import Settings
 from heartbeat.source import parse_source_file
 from heartbeat_assets.code_location import code_location
+from tests.integration.tiny_project import (
+    BOTH,
+    COUNT,
+    CUT,
+    CUT_KEY,
+    FEE,
+    PAYMENT,
+    REGISTRY,
+    SOURCE,
+    SOURCES,
+    SUM,
+    TinyProject,
+    failure_messages,
+    materialized,
+)
 
 REPOSITORY = Path(__file__).parents[2]
-SOURCE = """\
-kind: postgres
-connection_env: SOURCE_BANK_URL
-schemas: [core]
-tables:
-  core.payment: {cursor: update_time}
-"""
-METRIC = """\
-/* ---
-code: {code}
-name: {metric_id}
-short_name: {metric_id}
-period: snapshot
-unit: count
-direction: lower_is_better
-kind: threshold
-norm_value: 5
---- */
--- name: value
-{sql}
-"""
-CUT = """\
-import altair as alt
-
-META = {
-    "page": "overview",
-    "title": "Payments",
-    "prose": "How many.",
-    "reads": ["bank_core.payment"],
-    "methodology": "Counted.",
-    "how_to_read": "More is more.",
-    "windows": ["7d"],
-    "window_default": "7d",
-}
-
-
-def compute(conn, *, window):
-    rows = conn.execute("select count(*) from bank_core.payment").fetchone()
-    return {"values": [{"n": rows[0]}]}
-
-
-def chart(payload):
-    return alt.Chart(alt.Data(values=payload["values"])).mark_bar().encode(x="n:Q")
-"""
-
-
-class TinyProject:
-    """Two tables, three metrics, one cut, on a real source."""
-
-    def __init__(self, settings: Settings, source: psycopg.Connection[Any]) -> None:
-        self.settings = settings
-        self.source = source
-        self.folder = settings.project
-
-    def writes_metric(self, metric_id: str, code: str, statement: str) -> None:
-        text = METRIC.format(metric_id=metric_id, code=code, sql=statement)
-        (self.folder / "metrics" / f"{metric_id}.sql").write_text(text, encoding="utf-8")
-
-    def writes_cut(self, text: str) -> None:
-        (self.folder / "audit_cuts" / "payments.py").write_text(text, encoding="utf-8")
-
-    def discovers(self) -> None:
-        path = self.folder / "sources" / "bank.yaml"
-        path.write_text(SOURCE, encoding="utf-8")
-        with source_session("bank", parse_source_file(path)) as session:
-            write_catalog(path.with_name("bank.catalog.json"), session.catalog())
-
-    def definitions(self) -> Definitions:
-        return code_location(self.settings)
-
-    def runs(self, *keys: AssetKey) -> ExecuteInProcessResult:
-        job = self.definitions().resolve_implicit_global_asset_job_def()
-        with DagsterInstance.ephemeral() as instance:
-            return job.execute_in_process(
-                instance=instance, asset_selection=list(keys), raise_on_error=False
-            )
-
-    def refreshes(self) -> ExecuteInProcessResult:
-        with DagsterInstance.ephemeral() as instance:
-            job = self.definitions().resolve_job_def("refresh")
-            return job.execute_in_process(instance=instance, raise_on_error=False)
-
-
-PAYMENT = AssetKey(["bank_core", "payment"])
-FEE = AssetKey(["bank_core", "fee"])
-COUNT = AssetKey(["metric", "payments"])
-SUM = AssetKey(["metric", "fees"])
-BOTH = AssetKey(["metric", "both"])
-CUT_KEY = AssetKey(["audit_cut", "payments"])
-REGISTRY = AssetKey(["heartbeat", "registry"])
-SOURCES = AssetKey(["heartbeat", "sources"])
-
-
-@pytest.fixture
-def tiny(
-    settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[TinyProject]:
-    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
-    with psycopg.connect(source_url, autocommit=True) as source:
-        source.execute(
-            "create schema core;"
-            "create table core.payment (id int primary key, update_time timestamptz);"
-            "create table core.fee (id int primary key, eur numeric);"
-            "insert into core.payment values (1, now()), (2, now());"
-            "insert into core.fee values (1, 2.50), (2, 0.25)"
-        )
-        project = TinyProject(settings, source)
-        project.discovers()
-        project.writes_metric("payments", "PAYM", "select count(*) from bank_core.payment")
-        project.writes_metric("fees", "FEES", "select sum(eur) from bank_core.fee")
-        project.writes_metric(
-            "both", "BOTH", "select count(*) from bank_core.payment join bank_core.fee using (id)"
-        )
-        project.writes_cut(CUT)
-        yield project
-
-
-def materialized(result: ExecuteInProcessResult) -> set[AssetKey]:
-    return {
-        event.asset_key
-        for event in result.get_asset_materialization_events()
-        if event.asset_key is not None
-    }
-
-
-def failure_messages(result: ExecuteInProcessResult) -> str:
-    failures = [event for event in result.all_events if event.is_step_failure]
-    return " ".join(
-        str(event.step_failure_data.user_failure_data.description)
-        for event in failures
-        if event.step_failure_data.user_failure_data
-    )
+BENCHMARKS = AssetKey(["heartbeat", "benchmarks"])
 
 
 def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(

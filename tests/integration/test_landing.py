@@ -658,3 +658,25 @@ def test_a_table_that_was_dropped_in_marts_lands_afresh(bank: Bank) -> None:
 
     assert {load.error for load in loads.values()} == {None}
     assert bank.landed(PAYMENTS) == [(1, "new"), (2, "new")]
+
+
+def test_what_has_landed_may_be_read_by_the_role_of_the_metrics_and_no_other_table(
+    bank: Bank,
+) -> None:
+    bank.has(PAYMENT + FEE)
+    bank.lands(bank.discovered(BY_CURSOR))
+    assert readable(bank) == {"fee", "payment"}
+    bank.marts.execute("drop table bank_core.fee")
+    bank.marts.execute("create table bank_core.by_hand (id int)")
+    bank.has("create table core.rate (id int primary key); update core.fee set eur = 6")
+    bank.lands(bank.discovered(BY_CURSOR))
+    assert readable(bank) == {"fee", "payment", "rate"}
+
+
+def readable(bank: Bank) -> set[str]:
+    names = bank.marts.execute(
+        "select relname from pg_class where relnamespace = 'bank_core'::regnamespace"
+        " and relkind = 'r' and has_schema_privilege('heartbeat_reader', 'bank_core', 'usage')"
+        " and has_table_privilege('heartbeat_reader', oid, 'select')"
+    ).fetchall()
+    return {name for (name,) in names}

@@ -7,10 +7,13 @@ import pytest
 from sqlglot import parse_one
 from sqlglot.optimizer.scope import traverse_scope
 
+from heartbeat.lint.linter import lint_files
 from heartbeat.metric import Metric
 from heartbeat.metric_file import load_metrics
+from heartbeat.project import Project
 
-LOADED = load_metrics(Path(__file__).parents[2] / "metrics")
+REPOSITORY = Path(__file__).parents[2]
+LOADED = load_metrics(REPOSITORY / "metrics")
 METRICS = LOADED.metrics
 UP, DOWN = "higher_is_better", "lower_is_better"
 BAND, LINES = "rolling_stat", "threshold"
@@ -124,3 +127,7 @@ def test_the_check_sees_a_correlated_subquery() -> None:
     sql = "select (select max(b.x) from s.b b where b.id = a.id) from s.a a"
     scopes = traverse_scope(parse_one(sql, read="postgres"))
     assert [scope.is_correlated_subquery for scope in scopes] == [True, False]
+
+
+def test_the_linter_has_nothing_to_say_of_the_files() -> None:
+    assert [str(each) for each in lint_files(Project(REPOSITORY))] == []
