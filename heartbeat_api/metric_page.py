@@ -14,6 +14,7 @@ from heartbeat_api.face import Face, face
 from heartbeat_api.sparkline import Sparkline, metric_lines, sparkline_svg
 
 _UNSET = "—"
+_RESTATED_DAYS = 5
 
 
 @dataclass(frozen=True)
@@ -96,9 +97,26 @@ def _facts(metric: MetricView, zone: ZoneInfo) -> tuple[Fact, ...]:
         Fact("Source as of", moment_text(metric.source_as_of, zone)),
         Fact("Freshness", metric.freshness),
         Fact("In this state since", moment_text(metric.since, zone)),
-        Fact("Verification", metric.verification_state),
+        Fact("Verification", _verification(metric)),
         Fact("Owner", metric.owner or _UNSET),
+        *_restated(metric),
     )
+
+
+def _verification(metric: MetricView) -> str:
+    since = metric.verification_since
+    return metric.verification_reason + (f", since {since:%-d %b %Y}" if since else "")
+
+
+def _restated(metric: MetricView) -> tuple[Fact, ...]:
+    """Past days that late data has changed, the newest first."""
+    days = [
+        f"{day.d:%-d %b} {value_text(day.before, metric.unit)} → {value_text(day.v, metric.unit)}"
+        for day in metric.restated[:_RESTATED_DAYS]
+    ]
+    if len(metric.restated) > _RESTATED_DAYS:
+        days.append(f"and {len(metric.restated) - _RESTATED_DAYS} days more")
+    return (Fact("Restated", ", ".join(days)),) if days else ()
 
 
 def _amount(value: Decimal | None, unit: str) -> str:

@@ -6,6 +6,8 @@ period: 24h
 unit: count
 direction: higher_is_better
 kind: rolling_stat
+benchmark_days: 60
+season: weekday
 norm_value: 6
 alert_value: 3
 target_value: 10

@@ -6,6 +6,8 @@ period: 24h
 unit: count
 direction: higher_is_better
 kind: rolling_stat
+benchmark_days: 60
+season: weekday
 norm_value: 2.5
 alert_value: 1
 target_value: 4

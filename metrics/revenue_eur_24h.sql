@@ -6,6 +6,8 @@ period: 24h
 unit: EUR
 direction: higher_is_better
 kind: rolling_stat
+benchmark_days: 60
+season: weekday
 norm_value: 500
 alert_value: 200
 target_value: 1500

@@ -4,8 +4,9 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_rows import MetricProse
+from heartbeat.metric_rows import MetricProse, Restatement
 from heartbeat.status import Band
+from heartbeat.verification import VerificationState
 from heartbeat_api.metric_page import metric_page
 from tests.unit.heartbeat_api.views import NOW, red
 
@@ -37,3 +38,23 @@ def test_what_is_not_set_is_a_dash() -> None:
 def test_texts_that_the_author_left_out_have_no_heading() -> None:
     titles = [section.title for section in metric_page(red(), PROSE, NOW, BERLIN).sections]
     assert titles == ["What it is", "What red means", "How it is counted"]
+
+
+def test_why_it_is_not_verified_is_told_and_since_when() -> None:
+    lapsed = red(
+        verification_state=VerificationState.UNVERIFIED,
+        verification_reason="changed after it was verified by dana: the value statement",
+    )
+    facts = {fact.name: fact.text for fact in metric_page(lapsed, PROSE, NOW, BERLIN).facts}
+    assert facts["Verification"] == (
+        "changed after it was verified by dana: the value statement, since 31 Mar 2026"
+    )
+    assert "Restated" not in facts
+
+
+def test_days_that_were_restated_are_marked_with_what_they_were() -> None:
+    days = [Restatement(date(2026, 5, 19 - ago), Decimal(3), Decimal(12), NOW) for ago in range(7)]
+    view = red(restated=tuple(days), unit="h")
+    facts = {fact.name: fact.text for fact in metric_page(view, PROSE, NOW, BERLIN).facts}
+    assert facts["Restated"].startswith("19 May 12 h → 3 h, 18 May 12 h → 3 h, ")
+    assert facts["Restated"].endswith("15 May 12 h → 3 h, and 2 days more")
