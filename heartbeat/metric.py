@@ -1,5 +1,6 @@
 """A metric as its file defines it: one number, its lines, and the tables that it reads."""
 
+import re
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -7,6 +8,9 @@ from enum import StrEnum
 from pathlib import Path
 
 from heartbeat.table_reference import TableRef
+
+METRIC_ID = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+"""What a metric may be called: the name of its file, of its asset, and of its rows."""
 
 
 class Period(StrEnum):

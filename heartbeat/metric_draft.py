@@ -7,7 +7,7 @@ from textwrap import dedent
 import yaml
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.metric import Direction, Kind, Period
+from heartbeat.metric import METRIC_ID, Direction, Kind, Period
 from heartbeat.project import LandedTable
 
 _ONE_COLUMN_OF = ("sum", "oldest")
@@ -64,6 +64,10 @@ class Draft:
         return f"/* ---\n{_yaml(self._header())}--- */\n{statements}"
 
     def _refuse_what_does_not_fit(self) -> None:
+        if not METRIC_ID.fullmatch(self.metric_id):
+            raise DraftError(
+                f"a metric is named a-z, 0-9 and _, a letter first, not '{self.metric_id}'"
+            )
         known = {column.landed_as: column for column in self.table.table.columns}
         for column in filter(None, (self.column, self.time_column)):
             if column not in known:

@@ -20,7 +20,7 @@ from pydantic import (
 
 from heartbeat.email_address import email_address
 from heartbeat.errors import ContentError
-from heartbeat.metric import Direction, Kind, Metric, Period, Season
+from heartbeat.metric import METRIC_ID, Direction, Kind, Metric, Period, Season
 from heartbeat.metric_lines import lines_problem
 from heartbeat.named_statement import NamedStatement, split_statements
 from heartbeat.status import MIN_BAND_DAYS
@@ -35,7 +35,6 @@ from heartbeat.yaml_document import (
 
 STATEMENTS = ("value", "history")
 
-_METRIC_ID = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 _OPENING = re.compile(r"\s*/\* ---[ \t]*\n")
 _CLOSING = re.compile(r"^[ \t]*--- \*/", re.MULTILINE)
 
@@ -198,7 +197,7 @@ def _code_clash(metric: Metric, sharers: Sequence[Metric], line: int) -> Content
 
 def _parse(path: Path) -> _ParsedFile:
     metric_id = path.stem
-    if not _METRIC_ID.fullmatch(metric_id):
+    if not METRIC_ID.fullmatch(metric_id):
         problem = "a metric file is named a-z, 0-9 and _, begins with a letter, at most 63 long"
         raise ContentError(path, 1, f"{problem}, not '{metric_id}'")
     header_text = _header_text(path, read_text(path))

@@ -49,7 +49,10 @@ class MetricProse:
 
 @dataclass(frozen=True, kw_only=True)
 class MetricRow(RegisteredLines):
-    """One row of `heartbeat.metric_registry` with the last good value and the last error."""
+    """One row of `heartbeat.metric_registry` with the last good value and the last error.
+
+    `definition` and `signed_definition` are there where they differ.
+    """
 
     code: str
     name: str
@@ -88,11 +91,10 @@ class MetricRow(RegisteredLines):
 
     @property
     def _signature(self) -> Signature | None:
-        parts = (self.signed_at, self.signed_by, self.signed_definition, self.signed_hash)
-        at, by, definition, hash_ = parts
-        if at is None or by is None or definition is None or hash_ is None:
+        if self.signed_at is None or self.signed_by is None or self.signed_hash is None:
             return None
-        return Signature(at, by, definition, hash_)
+        definition = self.signed_definition or {}
+        return Signature(self.signed_at, self.signed_by, definition, self.signed_hash)
 
 
 @dataclass(frozen=True)

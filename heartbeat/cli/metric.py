@@ -11,12 +11,13 @@ import typer
 
 from heartbeat.backtest import LineBacktest, backtest
 from heartbeat.cli.marts import opened_marts
-from heartbeat.cli.wording import plain
 from heartbeat.errors import HeartbeatError
+from heartbeat.freshness import source_age
 from heartbeat.metric import Metric
 from heartbeat.metric_query import explain
 from heartbeat.metric_rows import read_days, read_observations, read_polls
 from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.plain_json import plain_json
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat.wording import age_text
@@ -82,7 +83,7 @@ def print_metric(
     reads = {table: polls.get(table) for table in view.reads}
     if as_json:
         document = {**asdict(view), "reads": reads, "runs": [asdict(run) for run in runs]}
-        typer.echo(json.dumps({**document, "plan": plan}, default=plain, indent=1))
+        typer.echo(json.dumps({**document, "plan": plan}, default=plain_json, indent=1))
         return
     typer.echo(f"{view.code}  {view.name}\n{view.value_text or 'no value'}  {view.status}")
     typer.echo(f"  {view.reason}, since {_moment(view.since, settings)}")
@@ -91,7 +92,7 @@ def print_metric(
     typer.echo(f"  freshness {view.freshness}; {view.verification_state}: {_verified(view)}")
     typer.echo("reads")
     for table, polled_at in reads.items():
-        age = f"{age_text(max(now - polled_at, now - now))} old" if polled_at else "never landed"
+        age = f"{age_text(source_age(polled_at, now))} old" if polled_at else "never landed"
         typer.echo(f"  {table}  {age}")
     typer.echo("last runs")
     for run in runs:
@@ -125,7 +126,7 @@ def run_backtest(
         days = read_days(connection, view.metric_id)
     found = backtest(days, view.direction, lines, view.target_value)
     if as_json:
-        typer.echo(json.dumps(asdict(found), default=plain, indent=1))
+        typer.echo(json.dumps(asdict(found), default=plain_json, indent=1))
         return
     typer.echo(f"{view.code}  {found.days} days, {found.start} to {found.end}")
     for name, line in (("alert", found.alert), ("norm", found.norm)):

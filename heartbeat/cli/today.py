@@ -3,7 +3,7 @@
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import psycopg
@@ -11,9 +11,9 @@ import typer
 from psycopg.rows import class_row
 
 from heartbeat.cli.marts import opened_marts
-from heartbeat.cli.wording import plain
-from heartbeat.freshness import Freshness
+from heartbeat.freshness import Freshness, source_age
 from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.plain_json import plain_json
 from heartbeat.signal import Signal
 from heartbeat.status import Status
 from heartbeat.verification import VerificationState
@@ -56,7 +56,7 @@ def today(
     }
     if as_json:
         document = {**sections, "did not land": [asdict(load) for load in loads]}
-        typer.echo(json.dumps(document, default=plain, indent=1))
+        typer.echo(json.dumps(document, default=plain_json, indent=1))
     else:
         _print(sections, len(views))
 
@@ -83,8 +83,8 @@ def _has_lapsed(view: MetricView) -> bool:
 
 
 def _judged(view: MetricView, now: datetime) -> str:
-    age = age_text(max(now - view.since, now - now))
-    return f"{view.code}  {view.short_name}: {view.reason}, for {age}"
+    since = age_text(max(now - view.since, timedelta(0)))
+    return f"{view.code}  {view.short_name}: {view.reason}, for {since}"
 
 
 def _failing(view: MetricView) -> str:
@@ -93,7 +93,8 @@ def _failing(view: MetricView) -> str:
 
 def _stale(view: MetricView, now: datetime) -> str:
     assert view.source_as_of is not None
-    return f"{view.code}  {view.short_name}: source {age_text(now - view.source_as_of)} old"
+    age = age_text(source_age(view.source_as_of, now))
+    return f"{view.code}  {view.short_name}: source {age} old"
 
 
 def _changed(view: MetricView) -> str:

@@ -1,15 +1,19 @@
 -- name: metrics
+-- Definitions are long, and only their difference is told.
 select registry.metric_id, registry.code, registry.name, registry.short_name, registry.unit, registry.period,
        registry.direction, registry.kind, registry.norm_value, registry.alert_value, registry.target_value,
        registry.target_due_date, registry.verification_state, registry.owner, registry.reads, registry.cuts,
        registry.amber_z, registry.red_z, registry.registered_at,
        registry.benchmark_mean, registry.benchmark_stddev, registry.benchmark_n, registry.benchmark_weekday_means,
-       registry.definition, registry.definition_hash, registry.definition_changed_at,
+       registry.definition_hash, registry.definition_changed_at,
+       case when signature.definition_hash <> registry.definition_hash then registry.definition end as definition,
        last_good.v as last_good, last_good.d as last_good_day, last_good.severity_step,
        last_good.computed_at, last_good.source_as_of,
        last_day.error,
        signature.signed_at, signature.signed_by,
-       signature.definition as signed_definition, signature.definition_hash as signed_hash
+       case when signature.definition_hash <> registry.definition_hash then signature.definition end
+           as signed_definition,
+       signature.definition_hash as signed_hash
   from heartbeat.metric_registry as registry
   left join lateral (
         select v, d, severity_step, computed_at, source_as_of

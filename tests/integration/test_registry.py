@@ -55,7 +55,10 @@ WRITER = {
     **dict.fromkeys(OPERATOR, "heartbeat_operator"),
     **dict.fromkeys(BENCHMARK, "heartbeat_benchmark"),
 }
-ROLES = ("heartbeat_sync", "heartbeat_operator", "heartbeat_benchmark", "postgres")
+ROLES = (
+    *("heartbeat_sync", "heartbeat_operator", "heartbeat_benchmark", "heartbeat_reader"),
+    "postgres",
+)
 OTHER_VALUE = {
     "norm_value": "3",
     "alert_value": "30",

@@ -100,12 +100,13 @@ def test_every_draft_is_a_metric_that_lints(
             {"time_column": "created"},
             "bank_core.order has no column created; it has amount",
         ),
+        ({"metric_id": "../elsewhere"}, "a metric is named a-z, 0-9 and _"),
         ({"time_column": None}, "the period 24h needs the column that dates a row"),
         ({"time_column": "amount"}, "amount is numeric, which is no moment in time"),
         ({"measure": Measure.SUM}, "the measure sum needs a column"),
         ({"measure": Measure.OLDEST, "column": "id"}, "id is bigint, which is no moment in time"),
     ],
-    ids=["unknown", "undated", "no moment", "no column", "no age"],
+    ids=["no name", "unknown", "undated", "no moment", "no column", "no age"],
 )
 def test_what_does_not_fit_the_table_is_refused(
     draft: Draft, changes: dict[str, object], words: str

@@ -190,6 +190,15 @@ def test_a_table_without_schema_is_refused_with_its_name_and_line(
             id="writing cte",
         ),
         pytest.param("select 1\ninto a.u from a.t", 2, "must not write", id="select into"),
+        *(
+            pytest.param(
+                f"select 1 from a.t\nwhere {call}('role', 'none', false) = ''",
+                2,
+                "must not change its session",
+                id=call,
+            )
+            for call in ("set_config", "pg_catalog.set_config", '"set_config"', "SET_CONFIG")
+        ),
         pytest.param("select 1\nfrom a.t where (", 2, "SQL syntax", id="syntax error"),
         pytest.param("select 1,\n 'abc", 2, "not closed", id="open quote"),
         pytest.param("select " + "(" * 3000 + "1" + ")" * 3000, 1, "too deeply", id="too deep"),

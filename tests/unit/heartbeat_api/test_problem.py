@@ -13,7 +13,7 @@ from tests.unit.heartbeat_api.served import served
 
 
 @pytest.fixture(scope="module")
-def client() -> Iterator[httpx.Client]:
+def origin() -> Iterator[str]:
     app = FastAPI()
     install_problem_handlers(app)
 
@@ -25,7 +25,14 @@ def client() -> Iterator[httpx.Client]:
     def away() -> None:
         raise DatabaseUnavailableError("the database does not answer: connection refused")
 
-    with served(app) as origin, httpx.Client(base_url=origin) as client:
+    with served(app) as origin:
+        yield origin
+
+
+@pytest.fixture
+def client(origin: str) -> Iterator[httpx.Client]:
+    """A client of each test's own: after an unexpected failure the server closes the connection."""
+    with httpx.Client(base_url=origin) as client:
         yield client
 
 
