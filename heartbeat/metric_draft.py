@@ -11,11 +11,12 @@ from heartbeat.metric import METRIC_ID, Direction, Kind, Period
 from heartbeat.project import LandedTable
 
 _ONE_COLUMN_OF = ("sum", "oldest")
-_WINDOWS = {
+ROLLING = {
     Period.DAY: "interval '24 hours'",
     Period.WEEK: "interval '7 days'",
     Period.MONTH: "interval '30 days'",
 }
+"""The periods that look back over a window, which needs a column that dates a row."""
 
 
 class DraftError(HeartbeatError):
@@ -59,7 +60,7 @@ class Draft:
         """
         self._refuse_what_does_not_fit()
         statements = f"-- name: value\n{self._value()}\n"
-        if self.period in _WINDOWS:
+        if self.period in ROLLING:
             statements += f"\n-- name: history\n{self._history()}\n"
         return f"/* ---\n{_yaml(self._header())}--- */\n{statements}"
 
@@ -75,7 +76,7 @@ class Draft:
                 raise DraftError(f"{self.table.reference} has no column {column}; it has {names}")
         if self.measure.value in _ONE_COLUMN_OF and self.column is None:
             raise DraftError(f"the measure {self.measure} needs a column")
-        if self.period in _WINDOWS and self.time_column is None:
+        if self.period in ROLLING and self.time_column is None:
             raise DraftError(f"the period {self.period} needs the column that dates a row")
         aged = self.column if self.measure is Measure.OLDEST else None
         for dated in filter(None, (self.time_column, aged)):
@@ -85,7 +86,7 @@ class Draft:
                 )
 
     def _header(self) -> dict[str, object]:
-        rolling = self.period in _WINDOWS
+        rolling = self.period in ROLLING
         counted = {
             Measure.COUNT: "Rows",
             Measure.SUM: f"Sum of {self.column}",
@@ -110,7 +111,7 @@ class Draft:
 
     def _value(self) -> str:
         statement = f"select {self._measured('heartbeat.as_of()')}\nfrom {self.table.reference} t"
-        if self.period not in _WINDOWS:
+        if self.period not in ROLLING:
             return statement
         return f"{statement}\nwhere\n    {self._in_window('heartbeat.as_of()', 4)}"
 
@@ -132,7 +133,7 @@ class Draft:
 
     def _measured(self, moment: str) -> str:
         if self.measure is Measure.COUNT:
-            return f"count(t.{self.time_column})" if self.period in _WINDOWS else "count(*)"
+            return f"count(t.{self.time_column})" if self.period in ROLLING else "count(*)"
         if self.measure is Measure.SUM:
             return f"coalesce(sum(t.{self.column}), 0)"
         at = self._as_typed(moment, self.column)
@@ -140,7 +141,7 @@ class Draft:
 
     def _in_window(self, moment: str, indentation: int) -> str:
         at = self._as_typed(moment, self.time_column)
-        since = f"t.{self.time_column} >= {at} - {_WINDOWS[self.period]}"
+        since = f"t.{self.time_column} >= {at} - {ROLLING[self.period]}"
         return f"{since}\n{' ' * indentation}and t.{self.time_column} < {at}"
 
     def _as_typed(self, moment: str, column: str | None) -> str:

@@ -18,6 +18,7 @@ from heartbeat.operator_change import (
 from heartbeat_api.build import build_id
 from heartbeat_api.database import DatabaseUnavailableError
 from heartbeat_api.document import DocumentResponse
+from heartbeat_api.snapshot import Reading
 from heartbeat_api.state import Actor, ApiState, State
 
 router = APIRouter(default_response_class=DocumentResponse)
@@ -61,8 +62,7 @@ def change(name: str, change: OperatorChange, state: State, actor: Actor) -> Doc
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
     except RefusedChangeError as error:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
-    state.snapshots.expire()
-    return DocumentResponse(_found(state, metric_id))
+    return DocumentResponse(_named(state.snapshots.renewed(), metric_id))
 
 
 @router.get("/api/metrics/{name}/backtest")
@@ -85,7 +85,11 @@ def backtested(
 
 
 def _found(state: ApiState, name: str) -> MetricView:
-    found = state.snapshots.reading().required().metric(name)
+    return _named(state.snapshots.reading(), name)
+
+
+def _named(reading: Reading, name: str) -> MetricView:
+    found = reading.required().metric(name)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the id or code {name!r}")
     return found

@@ -2,9 +2,9 @@
 
 import hmac
 import ipaddress
+import re
 from dataclasses import dataclass
 from http import HTTPStatus
-from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 
@@ -14,7 +14,7 @@ LOOPBACK_ACTOR = "loopback"
 """The name of whoever writes on the machine itself while no operator is set up."""
 
 _FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
-_OWN_NAMES = frozenset({"localhost", "127.0.0.1", "::1"})
+_OWN_HOST = re.compile(r"(localhost|127\.0\.0\.1|\[::1\])(:\d+)?", re.IGNORECASE | re.ASCII)
 _LONGEST_NAME = 254
 
 
@@ -89,6 +89,6 @@ def _on_this_machine(request: Request) -> bool:
         address is not None
         and address.is_loopback
         and not any(name in request.headers for name in _FORWARDING_HEADERS)
-        and urlsplit(f"//{host}").hostname in _OWN_NAMES
-        and (origin is None or urlsplit(origin).netloc == host)
+        and _OWN_HOST.fullmatch(host) is not None
+        and (origin is None or origin.partition("://")[2] == host)
     )

@@ -62,17 +62,19 @@ class SnapshotHolder:
         if not self._lock.acquire(blocking=self._held.snapshot is None):
             return self._held
         try:
-            if self._clock() >= self._expires:
-                self._held = self._refreshed()
-                self._expires = self._clock() + _LIFETIME_SECONDS
-            return self._held
+            return self._renew() if self._clock() >= self._expires else self._held
         finally:
             self._lock.release()
 
-    def expire(self) -> None:
-        """Let the next caller read anew: something was written."""
+    def renewed(self) -> Reading:
+        """A reading that began after this call: for the caller who has just written something."""
         with self._lock:
-            self._expires = float("-inf")
+            return self._renew()
+
+    def _renew(self) -> Reading:
+        self._held = self._refreshed()
+        self._expires = self._clock() + _LIFETIME_SECONDS
+        return self._held
 
     def _refreshed(self) -> Reading:
         try:

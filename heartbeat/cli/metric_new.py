@@ -1,5 +1,6 @@
 """The command that leads an author from a landed table to a metric."""
 
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -12,9 +13,10 @@ from heartbeat.cli.marts import opened_marts
 from heartbeat.cli.metric import print_metric
 from heartbeat.compute import compute_and_store
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.landing.catalog import Column
 from heartbeat.lint.linter import lint
 from heartbeat.metric import Direction, Period
-from heartbeat.metric_draft import Draft, Measure
+from heartbeat.metric_draft import ROLLING, Draft, Measure
 from heartbeat.metric_file import parse_metric
 from heartbeat.project import LandedTable, Project
 from heartbeat.registry import sync
@@ -43,12 +45,14 @@ def new(
     alert: Annotated[str | None, typer.Option(help="Red line.")] = None,
 ) -> None:
     """Write a first metric from a landed table, lint it, and show its number."""
-    if measure is not Measure.COUNT and column is None:
-        column = typer.prompt("Column that is measured")
-    if period is not Period.SNAPSHOT and time_column is None:
-        time_column = typer.prompt("Column that dates a row")
     settings = Settings.load()
     project = Project(settings.project)
+    landed = _landed_table(project, table)
+    if measure is not Measure.COUNT and column is None:
+        column = _asked("Column that is measured", landed.table.columns)
+    if period in ROLLING and time_column is None:
+        temporal = [each for each in landed.table.columns if each.is_temporal]
+        time_column = _asked("Column that dates a row", temporal)
     draft = Draft(
         metric_id=metric_id,
         code=code,
@@ -58,7 +62,7 @@ def new(
         unit=unit,
         direction=direction,
         how_to_read=red_means,
-        table=_landed_table(project, table),
+        table=landed,
         measure=measure,
         column=column,
         time_column=time_column,
@@ -74,6 +78,11 @@ def new(
     path.write_text(text, encoding="utf-8")
     typer.echo(f"Wrote {path}")
     _try_out(metric_id)
+
+
+def _asked(question: str, columns: Sequence[Column]) -> str:
+    names = ", ".join(each.landed_as for each in columns)
+    return str(typer.prompt(f"{question} ({names})"))
 
 
 def _refuse_what_is_no_metric(path: Path, text: str, project: Project) -> None:

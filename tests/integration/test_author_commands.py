@@ -58,6 +58,7 @@ def test_what_is_not_said_is_asked(settings: Settings) -> None:
         timeout=120,
     )
     assert "without norm_value and alert_value a threshold metric is always green" in asked.stdout
+    assert "Column that is measured (id, eur, paid_at): " in asked.stdout
     assert "OLDF  Oldest fee" in asked.stdout
     assert "the linter has 1 findings; edit the file" in asked.stderr
     assert (settings.project / "metrics" / "oldest_fee.sql").exists()

@@ -92,3 +92,13 @@ def test_a_slow_read_keeps_no_other_wall_waiting() -> None:
     slow.join()
     assert meanwhile.snapshot is SNAPSHOT
     assert marts.reads == 2
+
+
+def test_who_has_written_something_gets_a_read_that_began_after_it() -> None:
+    marts = Marts()
+    holder = SnapshotHolder(marts.read, marts.clock)
+    holder.reading()
+    assert holder.renewed().snapshot is SNAPSHOT
+    assert marts.reads == 2
+    holder.reading()
+    assert marts.reads == 2
