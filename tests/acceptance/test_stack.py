@@ -194,6 +194,7 @@ def test_the_schedules_run_without_being_switched_on(up: Up) -> None:
         ("hourly_refresh", "RUNNING"),
         ("daily_reconcile", "RUNNING"),
         ("daily_source_check", "RUNNING"),
+        ("daily_benchmark", "RUNNING"),
         ("daily_audit", "RUNNING"),
     }
 
