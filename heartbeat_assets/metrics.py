@@ -13,6 +13,7 @@ from dagster import (
     AssetKey,
     AssetsDefinition,
     AssetSpec,
+    DagsterInvalidDefinitionError,
     Failure,
     MaterializeResult,
     MetadataValue,
@@ -82,20 +83,35 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
 
 
 def _spec(metric: Metric, project: Project, settings: Settings) -> AssetSpec:
-    return AssetSpec(
-        key=metric_key(metric.metric_id),
-        group_name=METRICS_GROUP,
-        description=_description(metric),
-        kinds={"sql"},
-        owners=[metric.owner] if metric.owner else None,
-        deps=[table_key(table) for table in metric.reads if table in project.tables],
-        metadata={
-            "code": metric.code,
-            "unit": metric.unit,
-            "file": metric.path.name,
-            "detail_page": MetadataValue.url(f"{settings.cockpit_url}/m/{metric.code}"),
-        },
+    return _owned(
+        AssetSpec(
+            key=metric_key(metric.metric_id),
+            group_name=METRICS_GROUP,
+            description=_description(metric),
+            kinds={"sql"},
+            deps=[table_key(table) for table in metric.reads if table in project.tables],
+            metadata={
+                "code": metric.code,
+                "unit": metric.unit,
+                "owner": metric.owner,
+                "file": metric.path.name,
+                "detail_page": MetadataValue.url(f"{settings.cockpit_url}/m/{metric.code}"),
+            },
+        ),
+        metric.owner,
     )
+
+
+def _owned(spec: AssetSpec, owner: str | None) -> AssetSpec:
+    """With the owner as Dagster's own, too, unless Dagster does not know such an address.
+
+    It refuses all letters but ASCII and endings of more than seven, and no address may keep the
+    other metrics from loading.
+    """
+    try:
+        return spec.replace_attributes(owners=[owner] if owner else [])
+    except DagsterInvalidDefinitionError:
+        return spec
 
 
 def _description(metric: Metric) -> str:

@@ -115,6 +115,18 @@ def test_an_asset_carries_what_its_file_says_its_owner_and_the_way_to_its_page(
         assert words in (node.description or "")
 
 
+@pytest.mark.parametrize("owner", ["dana@bank.technology", "žemaitė@bankas.lt", "root@localhost"])
+def test_an_owner_that_dagster_does_not_know_how_to_write_is_shown_all_the_same(
+    tiny: TinyProject, owner: str
+) -> None:
+    writes(tiny, "norm_value: 2\n")
+    path = tiny.folder / "metrics" / "payments.sql"
+    path.write_text(path.read_text().replace("dana@bank.example", owner), encoding="utf-8")
+    node = tiny.definitions().resolve_asset_graph().get(COUNT)
+    assert node.owners == []
+    assert node.metadata["owner"] == owner
+
+
 def test_the_check_of_one_metric_can_be_run_alone(
     tiny: TinyProject,
 ) -> None:
