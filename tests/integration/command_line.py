@@ -1,9 +1,15 @@
 """The command line as a person and a program use it: exit code, output, one line on stderr."""
 
+import io
 import subprocess
 import sys
 from collections.abc import Callable
+from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
+
+import pytest
+
+from heartbeat.cli import main
 
 HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
 METRIC = """\
@@ -21,6 +27,22 @@ select sum(eur) from bank_core.fee where paid_at <= heartbeat.as_of()
 """
 
 Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+def run_here(*arguments: str) -> subprocess.CompletedProcess[str]:
+    """Runs a command in this process, which saves the start of an interpreter."""
+    output, errors, code = io.StringIO(), io.StringIO(), 0
+    with (
+        redirect_stdout(output),
+        redirect_stderr(errors),
+        pytest.MonkeyPatch.context() as patch,
+    ):
+        patch.setattr(sys, "argv", ["heartbeat", *arguments])
+        try:
+            main()
+        except SystemExit as ended:
+            code = int(ended.code or 0)
+    return subprocess.CompletedProcess(arguments, code, output.getvalue(), errors.getvalue())
 
 
 def told(result: subprocess.CompletedProcess[str]) -> str:

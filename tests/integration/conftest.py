@@ -9,7 +9,7 @@ import pytest
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.settings import Settings
-from tests.integration.command_line import HEARTBEAT, METRIC, Run
+from tests.integration.command_line import HEARTBEAT, METRIC, Run, run_here
 from tests.integration.landed_bank import VARIABLE, Bank
 from tests.integration.tiny_project import CUT, TinyProject
 
@@ -59,8 +59,8 @@ def reader(databases: dict[str, str], bank: Bank, monkeypatch: pytest.MonkeyPatc
 
 
 @pytest.fixture
-def heartbeat(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch) -> Run:
-    """Runs a command on a project with one source and one metric."""
+def fees(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A project with one source and one metric."""
     monkeypatch.setenv("SOURCE_BANK_URL", source_url)
     with psycopg.connect(source_url, autocommit=True) as source:
         source.execute(
@@ -72,6 +72,17 @@ def heartbeat(settings: Settings, source_url: str, monkeypatch: pytest.MonkeyPat
         "kind: postgres\nconnection_env: SOURCE_BANK_URL\nschemas: [core]\n"
     )
     (settings.project / "metrics" / "fees.sql").write_text(METRIC)
+
+
+@pytest.fixture
+def heartbeat(fees: None) -> Run:
+    """Runs a command on the project, in this process."""
+    return run_here
+
+
+@pytest.fixture
+def heartbeat_process(fees: None) -> Run:
+    """Runs a command on the project, as a process of its own."""
 
     def run(*arguments: str) -> subprocess.CompletedProcess[str]:
         return subprocess.run(

@@ -8,7 +8,14 @@ import psycopg
 import pytest
 
 from heartbeat.settings import Settings
-from tests.integration.command_line import HEARTBEAT, METRIC, Run, landed_bank, refused, told
+from tests.integration.command_line import (
+    HEARTBEAT,
+    METRIC,
+    Run,
+    landed_bank,
+    refused,
+    told,
+)
 
 
 @pytest.fixture

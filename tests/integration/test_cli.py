@@ -13,17 +13,17 @@ from tests.integration.command_line import Run, landed_bank, refused, told
 
 
 def test_from_a_source_file_to_a_value_without_servers(
-    heartbeat: Run, marts: psycopg.Connection[Any]
+    heartbeat_process: Run, marts: psycopg.Connection[Any]
 ) -> None:
-    assert "core.fee" in told(heartbeat("source", "discover", "bank"))
-    assert "is as its catalog says" in told(heartbeat("source", "check", "bank"))
-    (table,) = json.loads(told(heartbeat("source", "list", "--json")))
+    assert "core.fee" in told(heartbeat_process("source", "discover", "bank"))
+    assert "is as its catalog says" in told(heartbeat_process("source", "check", "bank"))
+    (table,) = json.loads(told(heartbeat_process("source", "list", "--json")))
     assert (table["schema"], table["table"], table["write"]) == ("bank_core", "fee", "replace")
-    assert told(heartbeat("registry", "status")) == "+ fees\n"
-    told(heartbeat("ingest"))
-    assert "2.75" in told(heartbeat("compute"))
-    assert told(heartbeat("registry", "sync")) == "The registry is as the files say.\n"
-    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15"))
+    assert told(heartbeat_process("registry", "status")) == "+ fees\n"
+    told(heartbeat_process("ingest"))
+    assert "2.75" in told(heartbeat_process("compute"))
+    assert told(heartbeat_process("registry", "sync")) == "The registry is as the files say.\n"
+    assert "2.50" in told(heartbeat_process("compute", "fees", "--as-of", "2026-01-15"))
     history = marts.execute("select v::text, error from heartbeat.metric_history").fetchall()
     assert history == [("2.75", None)]
 
@@ -60,8 +60,8 @@ def test_a_table_that_does_not_land_fails_the_ingest_by_name(
     assert "fee" in refused(heartbeat("ingest"))
 
 
-def test_a_metric_that_fails_fails_the_compute(heartbeat: Run) -> None:
-    computed = heartbeat("compute")
+def test_a_metric_that_fails_fails_the_compute(heartbeat_process: Run) -> None:
+    computed = heartbeat_process("compute")
     assert computed.returncode == 1
     assert 'fees.sql:11: relation "bank_core.fee" does not exist' in " ".join(
         computed.stderr.split()
@@ -96,26 +96,26 @@ def test_a_broken_metric_file_is_told_by_status_and_sync(
 
 
 def test_a_database_that_is_away_is_one_line_without_the_password(
-    heartbeat: Run, monkeypatch: pytest.MonkeyPatch
+    heartbeat_process: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("HEARTBEAT_DATABASE_URL", "postgresql://u:hunter2@127.0.0.1:1/marts")
-    line = refused(heartbeat("compute"))
+    line = refused(heartbeat_process("compute"))
     assert "HEARTBEAT_DATABASE_URL" in line
     assert "hunter2" not in line
 
 
 def test_the_command_line_starts_the_embedded_server_it_needs_and_stops_it(
-    heartbeat: Run, monkeypatch: pytest.MonkeyPatch
+    heartbeat_process: Run, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("HEARTBEAT_DATABASE_URL")
     with tempfile.TemporaryDirectory(prefix="heartbeat-cli-") as home:
         monkeypatch.setenv("HEARTBEAT_HOME", home)
-        assert told(heartbeat("registry", "sync")) == "+ fees\n"
+        assert told(heartbeat_process("registry", "sync")) == "+ fees\n"
         assert not (Path(home) / "postgres" / "postmaster.pid").exists()
 
 
-def test_debug_shows_the_traceback(heartbeat: Run) -> None:
-    failed = heartbeat("--debug", "compute", "nothing")
+def test_debug_shows_the_traceback(heartbeat_process: Run) -> None:
+    failed = heartbeat_process("--debug", "compute", "nothing")
     assert failed.returncode == 1
     assert "Traceback" in failed.stderr
 

@@ -1,5 +1,6 @@
 """What a landing does to its source, and what it does when the source fails it."""
 
+import re
 import threading
 import time
 from collections.abc import Iterator
@@ -124,8 +125,9 @@ def test_a_lost_connection_is_made_again_and_all_tables_are_read_again(
     assert len(ended) == 1
     assert {load.error for load in loads.values()} == {None}
     (message,) = bank.observer.messages
+    # whether the server's farewell or only the closed connection arrives is a race
     assert message.startswith("bank: lost the snapshot, trying again: ")
-    assert "terminating connection" in message
+    assert re.search("terminating connection|server closed the connection", message)
     assert len({load.polled_at for load in loads.values()}) == 1
 
 
