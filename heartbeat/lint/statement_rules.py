@@ -1,5 +1,6 @@
 """Rules on the SQL of a metric, from its syntax alone."""
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
 import sqlglot
@@ -12,7 +13,7 @@ from heartbeat.metric import Metric
 _DIALECT = "postgres"
 
 
-class _StatementRule:
+class _StatementRule(ABC):
     """A rule that looks at one statement after the other."""
 
     name: str
@@ -23,9 +24,9 @@ class _StatementRule:
             for offset, problem in self._problems(statement):
                 yield Finding(metric.path, statement.line + offset - 1, self.name, problem)
 
+    @abstractmethod
     def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
         """The line in the statement, counted from 1, and the problem."""
-        raise NotImplementedError
 
 
 class PresentMoment(_StatementRule):
