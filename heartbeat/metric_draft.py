@@ -10,7 +10,6 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.metric import METRIC_ID, Direction, Kind, Period
 from heartbeat.project import LandedTable
 
-_ONE_COLUMN_OF = ("sum", "oldest")
 ROLLING = {
     Period.DAY: "interval '24 hours'",
     Period.WEEK: "interval '7 days'",
@@ -74,7 +73,7 @@ class Draft:
             if column not in known:
                 names = ", ".join(sorted(known))
                 raise DraftError(f"{self.table.reference} has no column {column}; it has {names}")
-        if self.measure.value in _ONE_COLUMN_OF and self.column is None:
+        if self.measure is not Measure.COUNT and self.column is None:
             raise DraftError(f"the measure {self.measure} needs a column")
         if self.period in ROLLING and self.time_column is None:
             raise DraftError(f"the period {self.period} needs the column that dates a row")

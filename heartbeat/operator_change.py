@@ -19,6 +19,7 @@ from heartbeat.verification import VerificationState
 
 _STATEMENTS = platform_statements("operator_change")
 
+_LAPSED = "verified, lapsed"
 _Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=40)]
 
 
@@ -77,21 +78,32 @@ def apply_change(
         if altered.get("verification_state") == VerificationState.VERIFIED:
             signed = after | {"actor": actor, "definition": Jsonb(row["definition"])}
             connection.execute(_sql("sign"), signed)
+        before = row | ({"verification_state": _LAPSED} if _has_lapsed(row) else {})
         for name, new in sorted(altered.items()):
-            entry = _log_entry(metric_id, name, row[name], new)
-            connection.execute(
-                _sql("log"), entry | {"actor": actor, "reason": change.reason or None}
-            )
+            entry = {
+                "subject": metric_id,
+                "field": name,
+                "old_value": _told(before[name]),
+                "new_value": _told(new),
+                "actor": actor,
+                "reason": change.reason or None,
+            }
+            connection.execute(_sql("log"), entry)
 
 
 def _altered(row: Mapping[str, Any], change: OperatorChange) -> dict[str, Any]:
     """The given values that differ; to verify anew is one while the last signature has lapsed."""
-    lapsed = row["signed_hash"] != row["definition_hash"]
     return {
         name: new
         for name, new in change.values.items()
-        if new != row[name] or (new is VerificationState.VERIFIED and lapsed)
+        if new != row[name] or (new is VerificationState.VERIFIED and _has_lapsed(row))
     }
+
+
+def _has_lapsed(row: Mapping[str, Any]) -> bool:
+    """Whether it was verified, and its definition is another one now."""
+    verified = row["verification_state"] == VerificationState.VERIFIED
+    return bool(verified and row["signed_hash"] != row["definition_hash"])
 
 
 def _update(altered: Mapping[str, Any]) -> sql.Composed:
@@ -114,13 +126,8 @@ def _refuse_nonsense(row: Mapping[str, Any]) -> None:
         raise RefusedChangeError(f"{problem.field}: {problem.text}")
 
 
-def _log_entry(metric_id: str, field: str, old: object, new: object) -> dict[str, Any]:
-    return {
-        "subject": metric_id,
-        "field": field,
-        "old_value": None if old is None else str(old),
-        "new_value": None if new is None else str(new),
-    }
+def _told(value: object) -> str | None:
+    return None if value is None else str(value)
 
 
 def _sql(name: str) -> bytes:

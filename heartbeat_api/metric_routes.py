@@ -52,7 +52,9 @@ def metric(name: str, state: State) -> DocumentResponse:
 
 
 @router.patch("/api/metrics/{name}/verification")
-def change(name: str, change: OperatorChange, state: State, actor: Actor) -> DocumentResponse:
+def change_metric(
+    name: str, change: OperatorChange, state: State, actor: Actor
+) -> DocumentResponse:
     """Change what belongs to the operators; answers with the metric as it is then."""
     metric_id = _found(state, name).metric_id
     try:

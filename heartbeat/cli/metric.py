@@ -45,6 +45,7 @@ def lint(
     with opened_marts() as settings:
         project = Project(settings.project)
         now, chosen = datetime.now(UTC), frozenset(metric or ()) or None
+        _refuse_unknown_files(project, chosen or frozenset())
         findings = list(findings_of(project, settings, as_of=now, metric_ids=chosen))
     if as_json:
         keys = ("file", "line", "rule", "problem")
@@ -57,6 +58,13 @@ def lint(
         raise HeartbeatError(f"the linter has {len(findings)} findings")
     if not as_json:
         typer.echo("Nothing to report.")
+
+
+def _refuse_unknown_files(project: Project, metric_ids: frozenset[str]) -> None:
+    usable = {each.metric_id for each in project.metrics.metrics}
+    broken = {each.path.stem for each in project.metrics.problems}
+    if unknown := sorted(metric_ids - usable - broken):
+        raise HeartbeatError(f"there is no file {unknown[0]}.sql in {project.folder / 'metrics'}")
 
 
 @app.command()

@@ -1,6 +1,5 @@
 """Rules on how Postgres runs a metric on the rows that are landed."""
 
-import json
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -100,7 +99,7 @@ class Plans:
                 ).fetchall()
         except psycopg.Error as error:
             return fault(error)
-        document = rows[0][0] if not isinstance(rows[0][0], str) else json.loads(rows[0][0])
+        ((document,),) = rows
         return PlanNode(document[0]["Plan"])
 
 

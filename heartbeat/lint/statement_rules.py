@@ -33,11 +33,14 @@ class PresentMoment(_StatementRule):
     """A metric asks `heartbeat.as_of()` for the moment, so that any past one can be computed."""
 
     name = "present-moment"
-    _WORDS = frozenset({"current_date", "current_time", "current_timestamp"}) | frozenset(
-        {"localtime", "localtimestamp"}
+    _WORDS = frozenset(
+        ("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp")
     )
-    _FUNCTIONS = frozenset({"now", "clock_timestamp", "statement_timestamp", "timeofday"}) | (
-        frozenset({"transaction_timestamp"})
+    _FUNCTIONS = frozenset(
+        (
+            *("now", "timeofday"),
+            *("clock_timestamp", "statement_timestamp", "transaction_timestamp"),
+        )
     )
 
     def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
@@ -82,10 +85,14 @@ class CrossJoin(_StatementRule):
 
     def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
         for scope in _scopes(statement):
+            first = scope.expression.args.get("from_")
+            small_so_far = first is not None and self._is_small(first.this, scope)
             for join in scope.expression.args.get("joins") or ():
-                if self._unconditional(join) and not self._is_small(join.this, scope):
+                small = self._is_small(join.this, scope)
+                if self._unconditional(join) and not small and not small_so_far:
                     name = join.this.alias_or_name
                     yield _line(join), f"{name} is joined with every row: write join ... on"
+                small_so_far = small_so_far and small
 
     def _unconditional(self, join: exp.Join) -> bool:
         condition = join.args.get("on")

@@ -41,6 +41,7 @@ def test_from_a_landed_table_to_a_metric_that_lints_runs_and_shows_its_number(
     assert "PAID  Fees paid\n€0  green" in shown
     assert "bank_core.fee  0 min old" in shown
     told(heartbeat("metric", "lint", "fees_paid"))
+    assert "there is no file fees_payd.sql" in refused(heartbeat("metric", "lint", "fees_payd"))
     past = told(heartbeat("compute", "fees_paid", "--as-of", "2026-02-10T00:00:00+00:00"))
     assert past.split() == ["fees_paid", "0.25", "green"]
     assert "is there already; choose another id" in refused(heartbeat(*DRAFT))

@@ -219,6 +219,7 @@ def test_a_lapsed_verification_can_be_given_again_and_survives_other_edits(
     again = operated.changed(verification_state="verified", reason="counted again")
     assert again["verification_state"] == "verified"
     assert [each["reason"] for each in operated.log()] == [None, None, "counted again"]
+    assert operated.log()[-1]["old_value"] == "verified, lapsed"
     operated.write(FILE)
     assert operated.changed(norm_value=9)["verification_state"] == "unverified"
 

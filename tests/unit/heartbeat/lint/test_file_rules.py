@@ -54,6 +54,11 @@ def findings(folder: Path, statement: str, header: str = HEADER) -> list[tuple[s
         ("cross-join", 1, "select count(*) from a.b join a.c on true"),
         (
             "cross-join",
+            2,
+            "with p as (select max(t) from a.c) select 1 from p cross join a.b\ncross join a.d",
+        ),
+        (
+            "cross-join",
             1,
             "with s as (select i from a.c group by i) select count(*) from a.b cross join s",
         ),
@@ -96,6 +101,7 @@ def test_a_rule_points_at_its_line(tmp_path: Path, rule: str, line: int, stateme
         "select count(*) from a.b x join a.c y on y.i = x.i",
         "select count(*) from a.b x join a.c using (i)",
         "select count(*) from a.b cross join heartbeat.business_days(2) d",
+        "with p as (select max(t) as t from a.c) select count(*) from p cross join a.b",
         "select count(*) from a.b cross join (select max(t) as t from a.c) last",
         "select count(*) from a.b x cross join lateral (select y.i from a.c y where y.i = x.i) l",
         "select count(*) from a.b x where exists (select 1 from a.c y where y.i = x.i)",
