@@ -3,6 +3,7 @@ FROM python:3.11-slim
 WORKDIR /app
 COPY requirements.lock pyproject.toml README.md ./
 RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
+COPY forkserver_launcher forkserver_launcher
 COPY heartbeat heartbeat
 COPY heartbeat_assets heartbeat_assets
 COPY heartbeat_api heartbeat_api

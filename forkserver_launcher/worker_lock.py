@@ -1,0 +1,66 @@
+"""Whether the worker of a run is alive: it holds a lock on a file, and the kernel frees it.
+
+A lock cannot outlive its process, whichever way that ends, and no other process can come into its
+possession, as it can with a process id.
+"""
+
+import fcntl
+import os
+from collections.abc import Iterator
+from pathlib import Path
+
+_SUFFIX = ".worker"
+
+
+class WorkerLocks:
+    """The locks of all workers of one machine, one file a run."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    def take(self, run_id: str) -> int:
+        """Lock for a run; returns the descriptor that holds it, to be inherited by the worker.
+
+        Raises BlockingIOError when a worker has the run already.
+        """
+        self._folder.mkdir(parents=True, exist_ok=True)
+        descriptor = os.open(self._path(run_id), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    def is_held(self, run_id: str) -> bool:
+        """Whether a living worker has the run."""
+        try:
+            descriptor = os.open(self._path(run_id), os.O_RDWR | os.O_CLOEXEC)
+        except FileNotFoundError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            return True
+        finally:
+            os.close(descriptor)
+        return False
+
+    def forget(self, run_id: str) -> None:
+        """Remove the file of a worker that has ended."""
+        self._path(run_id).unlink(missing_ok=True)
+
+    def holders(self) -> Iterator[tuple[str, int]]:
+        """Run and process id of every living worker."""
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            written = path.read_text() if self.is_held(path.stem) else ""
+            if written:
+                yield path.stem, int(written)
+
+    def _path(self, run_id: str) -> Path:
+        return self._folder / f"{run_id}{_SUFFIX}"
+
+
+def write_holder(descriptor: int, pid: int) -> None:
+    """Note in a locked file whose it is."""
+    os.pwrite(descriptor, str(pid).encode(), 0)

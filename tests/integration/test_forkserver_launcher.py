@@ -1,0 +1,378 @@
+"""The run launcher on a Dagster project that has nothing to do with Heartbeat."""
+
+import logging
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from dagster import DagsterInstance, DagsterRun, DagsterRunStatus
+from dagster._core.definitions.reconstruct import ReconstructableRepository
+from dagster._core.launcher import WorkerStatus
+from dagster._core.storage.compute_log_manager import ComputeIOType
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import PythonFileTarget
+from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
+
+PATIENCE_SECONDS = 60
+DAGSTER_YAML = """\
+telemetry: {{enabled: false}}
+run_monitoring: {{enabled: true, start_timeout_seconds: 5, cancel_timeout_seconds: 5}}
+run_launcher:
+  module: forkserver_launcher
+  class: ForkServerRunLauncher
+  config:
+    kill_after_seconds: 1.0
+    watch:
+      - {{folder: {project}, patterns: ["prices/*.txt"]}}
+"""
+DEFINITIONS = """\
+import signal, time, uuid
+from pathlib import Path
+from dagster import Definitions, asset, in_process_executor
+import rules
+
+HERE = Path(__file__).parent
+LOADED = uuid.uuid4().hex
+PRICES = sorted(path.read_text() for path in (HERE / "prices").glob("*.txt"))
+
+@asset
+def shop(context):
+    print("sold by", rules.NAME)
+    if (HERE / "deaf").exists():
+        signal.signal(signal.SIGINT, signal.SIG_IGN)
+    (HERE / "begun").touch()
+    try:
+        while (HERE / "wait").exists():
+            time.sleep(0.02)
+    finally:
+        (HERE / "tidied").touch()
+    (HERE / "told").write_text(f"{LOADED} {rules.NAME} {' '.join(PRICES)}")
+
+defs = Definitions(assets=[shop], executor=in_process_executor)
+"""
+
+
+class Shop:
+    """A project of one asset, on an instance whose runs are forked."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder / "shop"
+        self.home = folder / "dagster"
+        (self.folder / "prices").mkdir(parents=True)
+        self.home.mkdir()
+        (self.home / "dagster.yaml").write_text(DAGSTER_YAML.format(project=self.folder))
+        self.definitions.write_text(DEFINITIONS)
+        self.writes("rules.py", "NAME = 'Ann'")
+        self.writes("prices/a.txt", "1.50")
+        self.instance = DagsterInstance.from_config(str(self.home))
+
+    @property
+    def definitions(self) -> Path:
+        return self.folder / "definitions.py"
+
+    def writes(self, name: str, text: str) -> None:
+        (self.folder / name).write_text(text)
+
+    def is_to(self, name: str) -> None:
+        (self.folder / name).touch()
+
+    def has(self, name: str) -> bool:
+        return (self.folder / name).exists()
+
+    def created(self) -> str:
+        """A run that is about to be launched."""
+        repository = ReconstructableRepository.for_file(
+            str(self.definitions), "defs", str(self.folder)
+        )
+        sys.path.insert(0, str(self.folder))
+        try:
+            job = repository.get_definition().get_implicit_global_asset_job_def()
+        finally:
+            sys.path.remove(str(self.folder))
+        origin = repository.get_reconstructable_job(job.name).get_python_origin()
+        return self.instance.create_run_for_job(job_def=job, job_code_origin=origin).run_id
+
+    def launches(self) -> str:
+        run_id = self.created()
+        self.instance.launch_run(run_id, None)
+        return run_id
+
+    def run(self, run_id: str) -> DagsterRun:
+        run = self.instance.get_run_by_id(run_id)
+        assert run is not None
+        return run
+
+    def ends(self, run_id: str) -> DagsterRunStatus:
+        wait_until(lambda: self.run(run_id).is_finished)
+        return self.run(run_id).status
+
+    def sells(self) -> list[str]:
+        """One whole run; returns which load, which name and which prices it saw."""
+        assert self.ends(self.launches()) is DagsterRunStatus.SUCCESS
+        return (self.folder / "told").read_text().split(" ")
+
+    def begins(self) -> str:
+        """A run that waits in its asset."""
+        self.is_to("wait")
+        run_id = self.launches()
+        wait_until(lambda: self.has("begun"))
+        return run_id
+
+    def goes_on(self) -> None:
+        (self.folder / "wait").unlink()
+
+    def messages(self, run_id: str) -> str:
+        return "\n".join(
+            f"{entry.message} {entry.dagster_event.message if entry.dagster_event else ''}"
+            for entry in self.instance.all_logs(run_id)
+        )
+
+    def workers(self) -> list[psutil.Process]:
+        return [
+            process
+            for process in psutil.process_iter()
+            if self.lives(process) and process.environ().get("SHOP") == str(self.folder)
+        ]
+
+    def lives(self, process: psutil.Process) -> bool:
+        try:
+            return (
+                process.pid != os.getpid()
+                and process.status() != psutil.STATUS_ZOMBIE
+                and "forkserver_launcher.server" in process.cmdline()
+                and process.environ().get("SHOP") == str(self.folder)
+            )
+        except psutil.Error:
+            return False
+
+    def locks(self) -> list[Path]:
+        return list((self.home / "run_workers").glob("*"))
+
+
+def wait_until(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    monkeypatch.setenv("SHOP", str(tmp_path / "shop"))
+    made = Shop(tmp_path)
+    with made.instance:
+        yield made
+    (made.folder / "wait").unlink(missing_ok=True)
+    wait_until(lambda: made.workers() == [])
+
+
+def worker_of(shop: Shop, run_id: str) -> psutil.Process:
+    written = (shop.home / "run_workers" / f"{run_id}.worker").read_text()
+    return psutil.Process(int(written))
+
+
+def test_runs_share_one_load_of_the_code(shop: Shop) -> None:
+    first, second = shop.sells(), shop.sells()
+    assert first == second
+    assert first[1:] == ["Ann", "1.50"]
+
+
+def test_what_a_step_prints_is_in_its_log(shop: Shop) -> None:
+    run_id = shop.launches()
+    assert shop.ends(run_id) is DagsterRunStatus.SUCCESS
+    keys = shop.instance.compute_log_manager.get_log_keys_for_log_key_prefix(
+        [run_id, "compute_logs"], ComputeIOType.STDOUT
+    )
+    logs = [shop.instance.compute_log_manager.get_log_data(key).stdout for key in keys]
+    assert [log for log in logs if log is not None] == [b"sold by Ann\n"]
+
+
+@pytest.mark.parametrize(
+    ("change", "seen"),
+    [
+        (lambda shop: shop.writes("rules.py", "NAME = 'Bob'"), ["Bob", "1.50"]),
+        (lambda shop: shop.writes("prices/a.txt", "1.60"), ["Ann", "1.60"]),
+        (lambda shop: shop.writes("prices/b.txt", "2.00"), ["Ann", "1.50", "2.00"]),
+        (lambda shop: (shop.folder / "prices/a.txt").unlink(), ["Ann", ""]),
+    ],
+    ids=["a module", "a file", "a new file", "a deleted file"],
+)
+def test_the_next_run_sees_what_was_changed(
+    shop: Shop, change: Callable[[Shop], object], seen: list[str]
+) -> None:
+    before = shop.sells()
+    change(shop)
+    after = shop.sells()
+    assert after[1:] == seen
+    assert after[0] != before[0]
+    assert shop.sells() == after
+
+
+def test_a_running_worker_keeps_the_code_that_it_has(shop: Shop) -> None:
+    running = shop.begins()
+    shop.writes("rules.py", "NAME = 'Bob'")
+    later = shop.launches()
+    wait_until(lambda: len(shop.workers()) == 4)
+    shop.goes_on()
+    assert shop.ends(running) is DagsterRunStatus.SUCCESS
+    assert shop.ends(later) is DagsterRunStatus.SUCCESS
+    wait_until(lambda: len(shop.workers()) == 1)
+
+
+def test_changed_code_is_loaded_before_a_run_asks_for_it(shop: Shop) -> None:
+    shop.sells()
+    (before,) = shop.workers()
+    shop.writes("rules.py", "NAME = 'Bob'")
+    wait_until(lambda: [each.pid for each in shop.workers()] not in ([], [before.pid]))
+    wait_until(lambda: len(shop.workers()) == 1)
+    assert shop.sells()[1] == "Bob"
+
+
+def test_a_cancelled_run_is_interrupted_and_tidies_up(shop: Shop) -> None:
+    run_id = shop.begins()
+    assert shop.instance.run_launcher.terminate(run_id)
+    assert shop.ends(run_id) is DagsterRunStatus.CANCELED
+    assert shop.has("tidied")
+    wait_until(lambda: shop.locks() == [])
+    assert not shop.instance.run_launcher.terminate(run_id)
+
+
+def test_a_cancelled_run_that_does_not_listen_is_killed(shop: Shop) -> None:
+    shop.is_to("deaf")
+    run_id = shop.begins()
+    worker = worker_of(shop, run_id)
+    assert shop.instance.run_launcher.terminate(run_id)
+    assert shop.ends(run_id) is DagsterRunStatus.CANCELED
+    wait_until(lambda: not worker.is_running())
+    assert not shop.has("tidied")
+
+
+def test_a_killed_worker_fails_its_run_at_once_and_says_why(shop: Shop) -> None:
+    run_id = shop.begins()
+    worker = worker_of(shop, run_id)
+    worker.kill()
+    assert shop.ends(run_id) is DagsterRunStatus.FAILURE
+    assert f"The worker process {worker.pid} was killed by SIGKILL" in shop.messages(run_id)
+    assert shop.run(run_id).tags["dagster/failure_reason"] == "UNEXPECTED_TERMINATION"
+    assert shop.locks() == []
+    shop.goes_on()
+    shop.sells()
+
+
+LAUNCH_AND_DIE = """
+import os, signal, sys
+from dagster import DagsterInstance
+with DagsterInstance.from_config(sys.argv[1]) as instance:
+    instance.launch_run(sys.argv[2], None)
+    os.kill(os.getpid(), signal.SIGKILL)
+"""
+
+
+def launched_by_a_process_that_is_killed(shop: Shop) -> str:
+    shop.is_to("wait")
+    run_id = shop.created()
+    command = [sys.executable, "-c", LAUNCH_AND_DIE, str(shop.home), run_id]
+    assert subprocess.run(command, check=False).returncode == -signal.SIGKILL
+    wait_until(lambda: shop.has("begun"))
+    return run_id
+
+
+def test_a_run_goes_on_when_who_launched_it_is_killed(shop: Shop) -> None:
+    run_id = launched_by_a_process_that_is_killed(shop)
+    wait_until(lambda: [each.pid for each in shop.workers()] == [worker_of(shop, run_id).pid])
+    health = shop.instance.run_launcher.check_run_worker_health(shop.run(run_id))
+    assert health.status is WorkerStatus.RUNNING
+    shop.goes_on()
+    assert shop.ends(run_id) is DagsterRunStatus.SUCCESS
+    wait_until(lambda: shop.locks() == [])
+
+
+def test_the_monitor_fails_a_run_that_was_lost_with_who_launched_it(shop: Shop) -> None:
+    run_id = launched_by_a_process_that_is_killed(shop)
+    worker_of(shop, run_id).kill()
+    wait_until(lambda: shop.workers() == [])
+    target = PythonFileTarget(str(shop.definitions), None, str(shop.folder), "shop")
+    with WorkspaceProcessContext(shop.instance, target) as workspace:
+        list(execute_run_monitoring_iteration(workspace, logging.getLogger()))
+    assert shop.run(run_id).status is DagsterRunStatus.FAILURE
+    assert "the worker process is gone" in shop.messages(run_id)
+    assert shop.locks() == []
+
+
+def test_a_cancelled_run_goes_on_being_cancellable_from_another_process(shop: Shop) -> None:
+    run_id = launched_by_a_process_that_is_killed(shop)
+    assert shop.instance.run_launcher.terminate(run_id)
+    assert shop.ends(run_id) is DagsterRunStatus.CANCELED
+
+
+def test_where_nothing_can_be_forked_the_default_launcher_takes_over(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    run_id = via_code_server(shop, monkeypatch, lambda: monkeypatch.delattr(os, "fork"))
+    assert shop.ends(run_id) is DagsterRunStatus.SUCCESS
+    assert "this operating system knows no fork" in shop.messages(run_id)
+    assert "the default launcher takes over" in caplog.text
+
+
+def test_code_that_cannot_be_loaded_is_told_in_the_run(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shop.sells()
+    run_id = via_code_server(shop, monkeypatch, lambda: shop.writes("rules.py", "NAME = "))
+    assert shop.ends(run_id) is DagsterRunStatus.FAILURE
+    assert "SyntaxError" in shop.messages(run_id)
+    shop.writes("rules.py", "NAME = 'Cyd'")
+    assert shop.sells()[1] == "Cyd"
+
+
+def via_code_server(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, before: Callable[[], object]
+) -> str:
+    """A run that is launched in a workspace whose code server has loaded the project."""
+    monkeypatch.syspath_prepend(str(shop.folder))
+    target = PythonFileTarget(str(shop.definitions), None, str(shop.folder), "shop")
+    with WorkspaceProcessContext(shop.instance, target) as process:
+        workspace = process.create_request_context()
+        (location,) = workspace.code_locations
+        (repository,) = location.get_repositories().values()
+        job = repository.get_full_job("__ASSET_JOB")
+        repo = ReconstructableRepository.for_file(str(shop.definitions), "defs", str(shop.folder))
+        run = shop.instance.create_run_for_job(
+            job_def=repo.get_definition().get_implicit_global_asset_job_def(),
+            job_code_origin=job.get_python_origin(),
+            remote_job_origin=job.get_remote_origin(),
+        )
+        before()
+        shop.instance.launch_run(run.run_id, workspace)
+        shop.ends(run.run_id)
+        return run.run_id
+
+
+def test_many_runs_leave_nothing_behind(shop: Shop) -> None:
+    """Processes, threads, descriptors, lock files and memory; `make soak` makes 500 runs."""
+    runs = 500 if os.environ.get("HEARTBEAT_SOAK") else 15
+    shop.sells()
+    (server,) = shop.workers()
+    here = psutil.Process()
+    wait_until(lambda: len(shop.workers()) == 1)
+    before = (server.num_fds(), server.num_threads(), here.num_threads())
+    memory = server.memory_info().rss
+    for _ in range(runs):
+        shop.sells()
+    wait_until(lambda: len(shop.workers()) == 1)
+    assert (server.num_fds(), server.num_threads(), here.num_threads()) == before
+    assert server.num_threads() == 1
+    assert server.memory_info().rss < memory * 1.1
+    assert shop.locks() == []
+
+
+def test_the_servers_end_with_the_instance(shop: Shop) -> None:
+    shop.sells()
+    shop.instance.dispose()
+    wait_until(lambda: shop.workers() == [])
