@@ -6,10 +6,14 @@ possession, as it can with a process id.
 
 import fcntl
 import os
+import signal
+import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 
 _SUFFIX = ".worker"
+_STOP_SECONDS = 20.0
 
 
 class WorkerLocks:
@@ -64,3 +68,18 @@ class WorkerLocks:
 def write_holder(descriptor: int, pid: int) -> None:
     """Note in a locked file whose it is."""
     os.pwrite(descriptor, str(pid).encode(), 0)
+
+
+def stop_workers(locks: WorkerLocks) -> None:
+    """Interrupt every worker of this machine, which fails its run, and wait; then kill."""
+    deadline = time.monotonic() + _STOP_SECONDS
+    _signal_all(locks, signal.SIGTERM)
+    while any(locks.holders()) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    _signal_all(locks, signal.SIGKILL)
+
+
+def _signal_all(locks: WorkerLocks, number: signal.Signals) -> None:
+    for _, pid in locks.holders():
+        with suppress(ProcessLookupError):
+            os.kill(pid, number)

@@ -155,6 +155,11 @@ class Settings(BaseSettings):
         return self.home / "dagster"
 
     @property
+    def run_workers(self) -> Path:
+        """Where the run launcher keeps the locks of the living workers."""
+        return self.dagster_home / "run_workers"
+
+    @property
     def dlt_home(self) -> Path:
         """Working folder of the dlt pipelines."""
         return self.home / "dlt"

@@ -15,6 +15,9 @@ from heartbeat.settings import Settings
 REPOSITORY = Path(__file__).parents[2]
 """Where `dagster.yaml` and `workspace.yaml` are."""
 
+DAEMON = "daemon"
+"""The process that launches runs."""
+
 CODE_MODULE = "heartbeat_assets.definitions"
 
 
@@ -46,7 +49,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             "HEARTBEAT_CODE_PORT",
         ),
         Process(
-            "daemon",
+            DAEMON,
             (str(scripts / "dagster-daemon"), "run", "--workspace", workspace),
             None,
             None,

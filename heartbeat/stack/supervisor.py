@@ -7,6 +7,7 @@ import sys
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -73,6 +74,11 @@ class Supervisor:
     def start_program(self, name: str) -> None:
         """Start one program; it is restarted whenever it dies."""
         self._server().supervisor.startProcess(name, False)
+
+    def stop_program(self, name: str) -> None:
+        """Stop one program, wait for its end, and leave it stopped."""
+        with suppress(xmlrpc.client.Fault):  # it does not run
+            self._server().supervisor.stopProcess(name)
 
     def check(self) -> None:
         """Raise ProcessDiedError when a started program has been given up."""

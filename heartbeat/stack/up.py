@@ -12,13 +12,14 @@ import httpx
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
+from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
 from heartbeat.dagster_client import DagsterClient, DagsterError
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
 from heartbeat.settings import Settings
 from heartbeat.stack.preflight import check_before_start
-from heartbeat.stack.process import environment, processes, write_dagster_home
+from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
 from heartbeat.stack.supervisor import Program, Supervisor
 
 _MARTS = "marts"
@@ -118,17 +119,12 @@ class Stack:
 
     def _start_processes(self, supervisor: Supervisor) -> None:
         self._say("Starting the processes")
-        self._fail_abandoned_runs()
         for process in processes(self._settings):
             supervisor.start_program(process.name)
         for program in self._living:
             supervisor.start_program(program.name)
         self._wait("Starting the cockpit", self._api_answers, supervisor)
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
-
-    def _fail_abandoned_runs(self) -> None:
-        command = [sys.executable, "-m", "heartbeat_assets.abandoned_runs"]
-        subprocess.run(command, env=self._environment, check=True)
 
     def _first_runs(self, supervisor: Supervisor) -> None:
         for job, title in _FIRST_RUNS.items():
@@ -189,7 +185,14 @@ class Stack:
         finally:
             for number in _STOP_SIGNALS:
                 signal.signal(number, signal.SIG_IGN)
-            supervisor.stop()
+            self._stop(supervisor)
+
+    def _stop(self, supervisor: Supervisor) -> None:
+        """End the runs while the databases can still hear of it, then everything else."""
+        if supervisor.running:
+            supervisor.stop_program(DAEMON)
+            stop_workers(WorkerLocks(self._settings.run_workers))
+        supervisor.stop()
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False)
