@@ -42,6 +42,8 @@ class Settings(BaseSettings):
     """gRPC port of the Dagster code location."""
     code_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_CODE_HOST")
     """Where webserver and daemon find the code location."""
+    explicit_dagster_url: str | None = Field(default=None, validation_alias="HEARTBEAT_DAGSTER_URL")
+    """Where the API and the command line find Dagster's webserver."""
     public_url: str | None = Field(default=None, validation_alias="HEARTBEAT_PUBLIC_URL")
     """Where people reach the cockpit; the links in the Dagster UI begin with it."""
     operator_tokens: Annotated[Mapping[str, str], NoDecode] = Field(
@@ -97,14 +99,14 @@ class Settings(BaseSettings):
             return value
         return [entry.strip() for entry in value.split(",") if entry.strip()]
 
-    @field_validator("public_url")
+    @field_validator("public_url", "explicit_dagster_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
             return None
         url = urlsplit(value)
         if url.scheme not in {"http", "https"} or not url.hostname:
-            raise ValueError("it must look like https://heartbeat.company.example")
+            raise ValueError("it must look like https://host or http://host:port")
         return value.rstrip("/")
 
     @field_validator("explicit_database_url")
@@ -143,6 +145,11 @@ class Settings(BaseSettings):
     def cockpit_url(self) -> str:
         """Where the cockpit is, without a slash at the end."""
         return self.public_url or f"http://127.0.0.1:{self.api_port}"
+
+    @property
+    def dagster_url(self) -> str:
+        """Dagster's webserver, without a slash at the end."""
+        return self.explicit_dagster_url or f"http://127.0.0.1:{self.dagster_port}"
 
     @property
     def zone(self) -> ZoneInfo:

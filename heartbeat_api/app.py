@@ -8,26 +8,37 @@ from pathlib import Path
 from fastapi import FastAPI
 from starlette.staticfiles import StaticFiles
 
+from heartbeat.refresh.dagster_client import DagsterClient
+from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
-from heartbeat_api import audit_routes, metric_routes, page_routes
+from heartbeat_api import audit_routes, metric_routes, page_routes, refresh_routes
+from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
 from heartbeat_api.database import Database
+from heartbeat_api.holder import Holder
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
-from heartbeat_api.snapshot import SnapshotHolder, read_snapshot
+from heartbeat_api.snapshot import read_snapshot
 from heartbeat_api.state import ApiState
+
+_DAGSTER_SECONDS = 10.0
 
 
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
     database = Database(settings.database_url)
+    dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
+    desk = RefreshDesk(dagster)
+    snapshots = Holder(partial(read_snapshot, database, settings.zone))
+    jobs = Holder(partial(read_active_job, database, desk))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
         yield
-        database.close()
+        for each in (snapshots, jobs, dagster, database):
+            each.close()
 
     app = FastAPI(
         title="Heartbeat",
@@ -39,13 +50,15 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.api = ApiState(
         database=database,
-        snapshots=SnapshotHolder(partial(read_snapshot, database, settings.zone)),
+        snapshots=snapshots,
+        jobs=jobs,
+        desk=desk,
         zone=settings.zone,
         operators=OperatorPolicy(settings),
     )
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app)
-    for routes in (metric_routes, audit_routes, page_routes):
+    for routes in (refresh_routes, metric_routes, audit_routes, page_routes):
         app.include_router(routes.router)
     app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
     return app

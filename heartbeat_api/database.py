@@ -21,8 +21,8 @@ _SESSION = " ".join(
 _READ_WRITE = b"set transaction isolation level read committed, read write"
 
 
-class DatabaseUnavailableError(Exception):
-    """The database does not answer, or does not hold the schema `heartbeat` yet."""
+class UnavailableError(Exception):
+    """What a request needs does not answer now, or does not hold the schema `heartbeat` yet."""
 
 
 class Database:
@@ -52,17 +52,17 @@ class Database:
     def reading(self) -> Iterator[psycopg.Connection[Any]]:
         """One read-only transaction, consistent over its statements.
 
-        Raises DatabaseUnavailableError, whose message is the reason, when the read fails.
+        Raises UnavailableError, whose message is the reason, when the read fails.
         """
         try:
             with self._pool.connection() as connection:
                 yield connection
         except psycopg.Error as error:
-            raise DatabaseUnavailableError(_reason(error)) from error
+            raise UnavailableError(_reason(error)) from error
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection[Any]]:
-        """One transaction that may write; raises DatabaseUnavailableError as `reading` does."""
+        """One transaction that may write; raises UnavailableError as `reading` does."""
         with self.reading() as connection:
             connection.execute(_READ_WRITE)
             yield connection

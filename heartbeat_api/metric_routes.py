@@ -15,11 +15,16 @@ from heartbeat.operator_change import (
     UnknownMetricError,
     apply_change,
 )
+from heartbeat.refresh.job import RefreshJob
+from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.build import build_id
-from heartbeat_api.database import DatabaseUnavailableError
+from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse
-from heartbeat_api.snapshot import Reading
+from heartbeat_api.holder import Reading
+from heartbeat_api.snapshot import Snapshot
 from heartbeat_api.state import Actor, ApiState, State
+
+_JOB_PATIENCE_SECONDS = 0.25
 
 router = APIRouter(default_response_class=DocumentResponse)
 
@@ -32,7 +37,7 @@ def healthz(state: State) -> DocumentResponse:
     """200 while the database answers; else 503 with the reason."""
     reading = state.snapshots.reading()
     if reading.failure:
-        raise DatabaseUnavailableError(reading.failure)
+        raise UnavailableError(reading.failure)
     return DocumentResponse({"status": "ok", "build": build_id()})
 
 
@@ -41,7 +46,12 @@ def metrics(state: State) -> DocumentResponse:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
     snapshot = state.snapshots.reading().required()
     return DocumentResponse(
-        {"as_of": snapshot.as_of, "build": build_id(), "job": None, "metrics": snapshot.metrics}
+        {
+            "as_of": snapshot.as_of,
+            "build": build_id(),
+            "job": _shown_job(state.jobs.reading(_JOB_PATIENCE_SECONDS)),
+            "metrics": snapshot.metrics,
+        }
     )
 
 
@@ -86,11 +96,16 @@ def backtested(
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
 
 
+def _shown_job(reading: Reading[ActiveJob]) -> RefreshJob | None:
+    """The active job; none while Dagster is away, which is no reason for a blank wall."""
+    return reading.value.job if reading.value and reading.failure is None else None
+
+
 def _found(state: ApiState, name: str) -> MetricView:
     return _named(state.snapshots.reading(), name)
 
 
-def _named(reading: Reading, name: str) -> MetricView:
+def _named(reading: Reading[Snapshot], name: str) -> MetricView:
     found = reading.required().metric(name)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the id or code {name!r}")

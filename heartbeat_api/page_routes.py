@@ -27,7 +27,7 @@ _templates.env.lstrip_blocks = True
 def wall_page(request: Request, state: State) -> Response:
     """The wall: the last good reading; until there is one, a page that waits."""
     reading = state.snapshots.reading()
-    if reading.snapshot is None:
+    if reading.value is None:
         context = {"reason": reading.failure}
         return _page(request, "waiting.html", context, HTTPStatus.SERVICE_UNAVAILABLE)
     return _page(request, "wall.html", {"wall": wall(reading, datetime.now(UTC), state.zone)})

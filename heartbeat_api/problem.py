@@ -7,7 +7,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
-from heartbeat_api.database import DatabaseUnavailableError
+from heartbeat_api.database import UnavailableError
 from heartbeat_api.security import SECURITY_HEADERS
 
 
@@ -35,7 +35,7 @@ def install_problem_handlers(app: FastAPI) -> None:
     """Answer every error of the app with a problem document."""
     app.add_exception_handler(HTTPException, _http)
     app.add_exception_handler(RequestValidationError, _validation)
-    app.add_exception_handler(DatabaseUnavailableError, _unavailable)
+    app.add_exception_handler(UnavailableError, _unavailable)
     app.add_exception_handler(Exception, _unexpected)
 
 

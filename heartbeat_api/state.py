@@ -6,17 +6,22 @@ from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
+from heartbeat.refresh.desk import RefreshDesk
+from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.database import Database
+from heartbeat_api.holder import Holder
 from heartbeat_api.operators import OperatorPolicy
-from heartbeat_api.snapshot import SnapshotHolder
+from heartbeat_api.snapshot import Snapshot
 
 
 @dataclass(frozen=True)
 class ApiState:
-    """The database, the shared snapshot of the metrics, the business time zone, who may write."""
+    """The database, what is read once for all requests, who may write, where to ask for new."""
 
     database: Database
-    snapshots: SnapshotHolder
+    snapshots: Holder[Snapshot]
+    jobs: Holder[ActiveJob]
+    desk: RefreshDesk
     zone: ZoneInfo
     operators: OperatorPolicy
 

@@ -10,7 +10,8 @@ from heartbeat.metric_view import MetricView
 from heartbeat.wording import age_text
 from heartbeat_api.build import build_id
 from heartbeat_api.face import Face, face
-from heartbeat_api.snapshot import Reading
+from heartbeat_api.holder import Reading
+from heartbeat_api.snapshot import Snapshot
 
 RED_TILES = 8
 MEDIUM_TILES = 6
@@ -76,8 +77,8 @@ class Wall:
     build: str
 
 
-def wall(reading: Reading, now: datetime, zone: ZoneInfo) -> Wall:
-    """The wall of a reading at `now`; raises DatabaseUnavailableError without a snapshot."""
+def wall(reading: Reading[Snapshot], now: datetime, zone: ZoneInfo) -> Wall:
+    """The wall of a reading at `now`; raises UnavailableError without a snapshot."""
     snapshot = reading.required()
     faces = [face(metric, now) for metric in snapshot.metrics]
     reds, ambers, unknowns, oks = (_of(faces, tier) for tier in ("red", "amber", "unknown", "ok"))
@@ -180,5 +181,5 @@ def _data_time(metrics: Sequence[MetricView], now: datetime, zone: ZoneInfo) -> 
     return f"{newest:%H:%M}" if newest.date() == today else f"{newest:%-d %b %H:%M}"
 
 
-def _lost(reading: Reading, age: timedelta) -> str:
+def _lost(reading: Reading[Snapshot], age: timedelta) -> str:
     return f"NO DATABASE for {age_text(age)}" if reading.failure else ""

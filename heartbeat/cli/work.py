@@ -1,5 +1,7 @@
 """Commands that land and compute without the servers, with the code that the assets run."""
 
+import getpass
+import time
 import uuid
 from collections.abc import Sequence
 from datetime import UTC, datetime
@@ -16,6 +18,9 @@ from heartbeat.compute import compute as compute_one
 from heartbeat.errors import HeartbeatError
 from heartbeat.metric import Metric
 from heartbeat.metric_file import load_metrics
+from heartbeat.refresh.dagster_client import DagsterClient
+from heartbeat.refresh.desk import RefreshDesk
+from heartbeat.refresh.job import JobState, Phase, RefreshJob
 from heartbeat.registered_lines import read_lines
 from heartbeat.registry import sync
 from heartbeat.settings import Settings
@@ -24,6 +29,7 @@ if TYPE_CHECKING:
     from heartbeat.landing.ledger import TableLoad
     from heartbeat.landing.selection import SelectedTables
 
+_LOOK_SECONDS = 0.3
 _NO_BAND = "no band: fewer than 14 complete days have a value"
 
 
@@ -101,6 +107,58 @@ def compute(
             failed = _compute_past(chosen, settings, _moment(as_of))
     if failed:
         raise HeartbeatError(f"{failed} of {len(chosen)} metrics failed")
+
+
+def refresh(
+    metric: Annotated[list[str] | None, typer.Argument(help="Ids; all without any.")] = None,
+    in_process: Annotated[
+        bool, typer.Option("--in-process", help="Here, without Dagster's queue and servers.")
+    ] = False,
+) -> None:
+    """Land what metrics read, then compute them, as a click on the wall does."""
+    if in_process:
+        _refresh_here(metric)
+        return
+    with opened_marts() as settings:
+        job = _followed(settings, metric)
+    for what, progress in (("tables", job.tables), ("metrics", job.metrics)):
+        typer.echo(f"{what}  {progress.done} of {progress.planned}")
+    if job.state is not JobState.SUCCESS:
+        raise HeartbeatError(f"the refresh {job.job_id} ended as {job.state}: {job.reason}")
+
+
+def _refresh_here(metric: list[str] | None) -> None:
+    """Compute also when a table did not land: on its last good rows."""
+    failures: list[str] = []
+    for step in (ingest, compute):
+        try:
+            step(metric=metric)
+        except HeartbeatError as error:
+            failures.append(str(error))
+    if failures:
+        raise HeartbeatError("; ".join(failures))
+
+
+def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
+    desk = RefreshDesk(DagsterClient(settings.dagster_url))
+    actor = getpass.getuser()
+    with psycopg.connect(settings.database_url) as connection:
+        ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
+    columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
+    with (
+        psycopg.connect(settings.database_url, autocommit=True) as connection,
+        Progress(*columns) as bar,
+    ):
+        task = bar.add_task("waiting", total=None)
+        while True:
+            job = desk.job(connection, ticket.job_id)
+            assert job is not None
+            done = job.tables.done + job.metrics.done
+            planned = job.tables.planned + job.metrics.planned
+            bar.update(task, description=job.schema or job.phase, completed=done, total=planned)
+            if job.phase is Phase.ENDED:
+                return job
+            time.sleep(_LOOK_SECONDS)
 
 
 def benchmark() -> None:

@@ -13,10 +13,10 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
-from heartbeat.dagster_client import DagsterClient, DagsterError
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
+from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
 from heartbeat.settings import Settings
 from heartbeat.stack.preflight import check_before_start
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
@@ -49,7 +49,7 @@ class Stack:
             {_MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
         )
         self._living: list[Program] = []
-        self._dagster = DagsterClient(f"http://127.0.0.1:{settings.dagster_port}")
+        self._dagster = DagsterClient(settings.dagster_url)
 
     def run(self) -> None:
         """Run on the sources of the environment until a signal; raises a HeartbeatError."""
@@ -128,7 +128,7 @@ class Stack:
 
     def _first_runs(self, supervisor: Supervisor) -> None:
         for job, title in _FIRST_RUNS.items():
-            planned = self._dagster.planned_assets(job)
+            planned = len(self._dagster.assets(job).reads)
             if not planned:
                 continue
             status = self._follow(self._dagster.launch(job), title, planned, supervisor)

@@ -7,7 +7,7 @@ import httpx
 import pytest
 from fastapi import FastAPI
 
-from heartbeat_api.database import DatabaseUnavailableError
+from heartbeat_api.database import UnavailableError
 from heartbeat_api.problem import install_problem_handlers
 from tests.unit.heartbeat_api.served import served
 
@@ -23,7 +23,7 @@ def origin() -> Iterator[str]:
 
     @app.get("/away")
     def away() -> None:
-        raise DatabaseUnavailableError("the database does not answer: connection refused")
+        raise UnavailableError("the database does not answer: connection refused")
 
     with served(app) as origin:
         yield origin

@@ -12,9 +12,10 @@ from heartbeat.metric_rows import MetricProse
 from heartbeat.metric_view import MetricView, in_wall_order
 from heartbeat.signal import Signal
 from heartbeat.status import Status
-from heartbeat_api.database import DatabaseUnavailableError
+from heartbeat_api.database import UnavailableError
 from heartbeat_api.face import face
-from heartbeat_api.snapshot import Reading, Snapshot
+from heartbeat_api.holder import Reading
+from heartbeat_api.snapshot import Snapshot
 from heartbeat_api.wall import Wall, layout, wall
 from tests.unit.heartbeat_api.views import NOW, amber, failed, ok, red
 
@@ -162,7 +163,7 @@ def test_a_lost_database_is_named_with_the_age_of_what_is_shown() -> None:
 
 
 def test_a_wall_without_any_snapshot_is_refused_with_the_reason() -> None:
-    with pytest.raises(DatabaseUnavailableError, match="connection refused"):
+    with pytest.raises(UnavailableError, match="connection refused"):
         wall(Reading(None, "connection refused"), NOW, UTC_ZONE)
 
 

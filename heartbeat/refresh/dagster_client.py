@@ -1,0 +1,251 @@
+"""Talk to Dagster's webserver: launch a run, see which are active, ask how one goes."""
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import httpx
+
+from heartbeat.errors import HeartbeatError
+from heartbeat.refresh.scope import AssetGraph, AssetPath
+
+_LAUNCH = """
+mutation Launch($params: ExecutionParams!) {
+  launchRun(executionParams: $params) {
+    __typename
+    ... on LaunchRunSuccess { run { runId } }
+    ... on PythonError { message }
+    ... on UnauthorizedError { message }
+    ... on InvalidSubsetError { message }
+    ... on PipelineNotFoundError { message }
+    ... on ConflictingExecutionParamsError { message }
+    ... on NoModeProvidedError { message }
+    ... on PresetNotFoundError { message }
+    ... on RunConflict { message }
+    ... on RunConfigValidationInvalid { errors { message } }
+    ... on InvalidStepError { invalidStepKey }
+    ... on InvalidOutputError { stepKey }
+  }
+}
+"""
+_RUNS = """
+query Runs($filter: RunsFilter, $limit: Int) {
+  runsOrError(filter: $filter, limit: $limit) {
+    __typename
+    ... on Runs { results {
+      runId jobName status creationTime startTime endTime allPools
+      assetSelection { path } tags { key value }
+    } }
+    ... on PythonError { message }
+  }
+}
+"""
+_FAILURE = """
+query Failure($run: ID!) {
+  runOrError(runId: $run) {
+    ... on Run { eventConnection { events {
+      __typename
+      ... on RunFailureEvent { message }
+    } } }
+  }
+}
+"""
+_MATERIALIZED = """
+query Materialized($run: ID!) {
+  runOrError(runId: $run) {
+    __typename
+    ... on Run { status assets { key { path } } }
+  }
+}
+"""
+_JOB_ASSETS = """
+query JobAssets($job: String!) {
+  assetNodes(pipeline: {
+    repositoryLocationName: "heartbeat", repositoryName: "__repository__", pipelineName: $job
+  }) { assetKey { path } dependencyKeys { path } }
+}
+"""
+_LOCATION = """
+query { workspaceLocationEntryOrError(name: "heartbeat") {
+  __typename
+  ... on WorkspaceLocationEntry { loadStatus locationOrLoadError {
+    __typename
+    ... on PythonError { message }
+    ... on RepositoryLocation { repositories { name } }
+  } }
+} }
+"""
+_ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
+_ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
+
+
+class DagsterError(HeartbeatError):
+    """Dagster's webserver refused."""
+
+
+class DagsterAwayError(DagsterError):
+    """Dagster's webserver does not answer; it may the next time."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run as Dagster has it."""
+
+    run_id: str
+    job: str
+    status: str
+    """Dagster's run status, such as QUEUED, STARTED, SUCCESS, FAILURE."""
+    selection: frozenset[AssetPath] | None
+    """The assets that were selected of the job; None: all."""
+    pools: frozenset[str]
+    tags: Mapping[str, str]
+    created_at: datetime
+    started_at: datetime | None
+    ended_at: datetime | None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in _ENDED
+
+
+@dataclass(frozen=True)
+class RunProgress:
+    """How far a run is."""
+
+    status: str
+    materialized: int
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.status in _ENDED
+
+
+class DagsterClient:
+    """One Dagster webserver; every method raises DagsterAwayError when it does not answer."""
+
+    def __init__(self, url: str, timeout_seconds: float = 30.0) -> None:
+        self._http = httpx.Client(base_url=url, timeout=timeout_seconds)
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._http.close()
+
+    def launch(
+        self,
+        job: str,
+        selection: Collection[AssetPath] | None = None,
+        tags: Mapping[str, str] | None = None,
+    ) -> str:
+        """Queue a run of a job, or of some of its assets; returns the run's id.
+
+        Raises DagsterError with Dagster's reason.
+        """
+        selector: dict[str, Any] = {
+            "repositoryLocationName": "heartbeat",
+            "repositoryName": "__repository__",
+            "jobName": job,
+        }
+        if selection is not None:
+            selector["assetSelection"] = [{"path": list(path)} for path in sorted(selection)]
+        metadata = {"tags": [{"key": key, "value": value} for key, value in (tags or {}).items()]}
+        params = {"selector": selector, "runConfigData": {}, "executionMetadata": metadata}
+        launched = self._query(_LAUNCH, {"params": params})["launchRun"]
+        if launched["__typename"] != "LaunchRunSuccess":
+            raise DagsterError(f"Dagster did not launch {job}: {launched}")
+        return str(launched["run"]["runId"])
+
+    def active_runs(self) -> list[Run]:
+        """Every run that has not ended, the oldest first."""
+        return self._runs({"statuses": list(_ACTIVE)}, limit=None)[::-1]
+
+    def run(self, run_id: str) -> Run | None:
+        """The run of that id, or None."""
+        return next(iter(self._runs({"runIds": [run_id]}, limit=1)), None)
+
+    def succeeded_runs(self, job: str, tags: Mapping[str, str], limit: int) -> list[Run]:
+        """The last runs of a job with those tags that succeeded, the newest first."""
+        wanted = [{"key": key, "value": value} for key, value in tags.items()]
+        found = {"pipelineName": job, "statuses": ["SUCCESS"], "tags": wanted}
+        return self._runs(found, limit)
+
+    def failure(self, run_id: str) -> str | None:
+        """Why a run as a whole failed, in Dagster's words; None for one that did not."""
+        run = self._query(_FAILURE, {"run": run_id})["runOrError"]
+        events = run.get("eventConnection", {}).get("events", [])
+        messages = [each["message"] for each in events if each["__typename"] == "RunFailureEvent"]
+        return messages[-1] if messages else None
+
+    def assets(self, job: str) -> AssetGraph:
+        """The assets of a job; none for a job that does not exist."""
+        nodes = self._query(_JOB_ASSETS, {"job": job})["assetNodes"]
+        return AssetGraph({_path(n["assetKey"]): _paths(n["dependencyKeys"]) for n in nodes})
+
+    def progress(self, run_id: str) -> RunProgress:
+        """How far a run is. Raises DagsterError when Dagster does not know the run."""
+        run = self._query(_MATERIALIZED, {"run": run_id})["runOrError"]
+        if run["__typename"] != "Run":
+            raise DagsterError(f"Dagster does not know run {run_id}")
+        return RunProgress(run["status"], len(run["assets"]))
+
+    def loaded(self) -> bool:
+        """Whether the code location is loaded. Raises DagsterError when it failed to load."""
+        try:
+            entry = self._query(_LOCATION, {})["workspaceLocationEntryOrError"]
+        except DagsterAwayError:
+            return False
+        location = entry.get("locationOrLoadError") or {}
+        if location.get("__typename") == "PythonError":
+            message = location["message"].strip().splitlines()[0]
+            if "UNAVAILABLE" in location["message"] or "not reach" in message:
+                return False
+            raise DagsterError(f"the code location does not load: {message}")
+        return location.get("__typename") == "RepositoryLocation"
+
+    def _runs(self, found: Mapping[str, Any], limit: int | None) -> list[Run]:
+        runs = self._query(_RUNS, {"filter": found, "limit": limit})["runsOrError"]
+        if runs["__typename"] != "Runs":
+            raise DagsterError(f"Dagster does not list its runs: {runs}")
+        return [_run(each) for each in runs["results"]]
+
+    def _query(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            response = self._http.post(
+                "/graphql", json={"query": query, "variables": dict(variables)}
+            )
+            answer: dict[str, Any] = response.json()
+        except (httpx.HTTPError, ValueError) as error:
+            raise DagsterAwayError(f"Dagster's webserver does not answer: {error}") from error
+        if answer.get("errors"):
+            raise DagsterError(f"Dagster: {answer['errors'][0]['message']}")
+        data: dict[str, Any] = answer["data"]
+        return data
+
+
+def _run(found: Mapping[str, Any]) -> Run:
+    selection = found["assetSelection"]
+    return Run(
+        run_id=found["runId"],
+        job=found["jobName"],
+        status=found["status"],
+        selection=None if selection is None else _paths(selection),
+        pools=frozenset(found["allPools"] or ()),
+        tags={tag["key"]: tag["value"] for tag in found["tags"]},
+        created_at=datetime.fromtimestamp(found["creationTime"], UTC),
+        started_at=_moment(found["startTime"]),
+        ended_at=_moment(found["endTime"]),
+    )
+
+
+def _path(key: Mapping[str, Any]) -> AssetPath:
+    return tuple(key["path"])
+
+
+def _paths(keys: Collection[Mapping[str, Any]]) -> frozenset[AssetPath]:
+    return frozenset(_path(key) for key in keys)
+
+
+def _moment(timestamp: float | None) -> datetime | None:
+    return None if timestamp is None else datetime.fromtimestamp(timestamp, UTC)

@@ -1,0 +1,140 @@
+"""Where a refresh is asked for and asked after."""
+
+import hashlib
+import statistics
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+from psycopg import Connection
+
+from heartbeat.refresh.dagster_client import DagsterClient, Run
+from heartbeat.refresh.job import (
+    ACTOR_TAG,
+    REFRESH_JOB,
+    SCOPE_TAG,
+    TRIGGER_TAG,
+    JobState,
+    RefreshJob,
+    describe,
+    planned,
+    queue_place,
+    read_ledger,
+    state_of,
+)
+from heartbeat.refresh.scope import AssetGraph, Scope
+from heartbeat.sql import platform_statements
+
+_STATEMENTS = platform_statements("refresh")
+_EARLIER_RUNS = 5
+_MOST_ESTIMATES = 100
+_EVERYTHING = "everything"
+
+
+@dataclass(frozen=True)
+class Ticket:
+    """The answer to who asks for a refresh."""
+
+    job_id: str
+    coalesced: bool
+    """Whether the job was there already and covers what was asked for."""
+    state: JobState
+    queue_place: int | None
+
+
+class RefreshDesk:
+    """Takes requests and tells how they go, in Dagster's runs; holds nothing that must survive."""
+
+    def __init__(self, dagster: DagsterClient) -> None:
+        self._dagster = dagster
+        self._estimates: dict[str, float | None] = {}
+
+    def request(
+        self,
+        connection: Connection[Any],
+        metric_ids: Collection[str] | None,
+        *,
+        trigger: str,
+        actor: str,
+    ) -> Ticket:
+        """Refresh those metrics, or all, or join a job that does so already.
+
+        The connection's transaction keeps others that ask from asking at the same time.
+        Raises UnknownScopeError, DagsterError.
+        """
+        graph = self._dagster.assets(REFRESH_JOB)
+        wanted = graph.everything if metric_ids is None else graph.of_metrics(metric_ids)
+        connection.execute(_STATEMENTS["hold"])
+        active = self._dagster.active_runs()
+        for run in active:
+            if run.status != "CANCELING" and planned(run, graph).covers(wanted):
+                return Ticket(run.run_id, True, state_of(run), queue_place(run, active))
+        job_id = self._dagster.launch(
+            REFRESH_JOB,
+            None if metric_ids is None else wanted.assets,
+            {
+                TRIGGER_TAG: trigger,
+                ACTOR_TAG: actor,
+                SCOPE_TAG: _EVERYTHING if metric_ids is None else _fingerprint(wanted),
+            },
+        )
+        waiting = sum(state_of(run) is JobState.QUEUED for run in active)
+        return Ticket(job_id, False, JobState.QUEUED, waiting + 1)
+
+    def job(self, connection: Connection[Any], job_id: str) -> RefreshJob | None:
+        """How a job goes or went; None for an unknown one. Raises DagsterError."""
+        run = self._dagster.run(job_id)
+        return None if run is None else self._described(connection, run)
+
+    def active_job(self, connection: Connection[Any]) -> RefreshJob | None:
+        """The job that runs, else the one that will next; None without any. Raises DagsterError."""
+        active = self._dagster.active_runs()
+        if not active:
+            return None
+        graph = self._dagster.assets(REFRESH_JOB)
+        refreshing = [run for run in active if planned(run, graph).assets]
+        refreshing.sort(key=lambda run: state_of(run) is JobState.QUEUED)
+        return self._described(connection, refreshing[0], active, graph) if refreshing else None
+
+    def _described(
+        self,
+        connection: Connection[Any],
+        run: Run,
+        active: list[Run] | None = None,
+        graph: AssetGraph | None = None,
+    ) -> RefreshJob:
+        return describe(
+            run,
+            graph or self._dagster.assets(REFRESH_JOB),
+            read_ledger(connection, run.run_id),
+            active=self._active_beside(run) if active is None else active,
+            failure=self._dagster.failure(run.run_id) if run.status == "FAILURE" else None,
+            estimated_seconds=self._estimate(run),
+            now=datetime.now(UTC),
+        )
+
+    def _active_beside(self, run: Run) -> list[Run]:
+        return self._dagster.active_runs() if state_of(run) is JobState.QUEUED else []
+
+    def _estimate(self, run: Run) -> float | None:
+        if run.run_id not in self._estimates:
+            if len(self._estimates) >= _MOST_ESTIMATES:
+                self._estimates.clear()
+            self._estimates[run.run_id] = self._earlier_median(run)
+        return self._estimates[run.run_id]
+
+    def _earlier_median(self, run: Run) -> float | None:
+        scope = run.tags.get(SCOPE_TAG)
+        tags = {} if scope is None else {SCOPE_TAG: scope}
+        took = [
+            (each.ended_at - each.started_at).total_seconds()
+            for each in self._dagster.succeeded_runs(run.job, tags, _EARLIER_RUNS)
+            if each.selection == run.selection and each.started_at and each.ended_at
+        ]
+        return statistics.median(took) if took else None
+
+
+def _fingerprint(scope: Scope) -> str:
+    names = "\n".join("/".join(path) for path in sorted(scope.assets))
+    return hashlib.sha256(names.encode()).hexdigest()[:16]

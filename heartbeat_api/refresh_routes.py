@@ -1,0 +1,73 @@
+"""Ask for new numbers, and after the job that makes them."""
+
+from functools import partial
+from http import HTTPStatus
+from typing import Annotated, Literal
+
+from anyio import CapacityLimiter, to_thread
+from fastapi import APIRouter, HTTPException, Path
+from pydantic import BaseModel, ConfigDict, Field
+
+from heartbeat.refresh.dagster_client import DagsterError
+from heartbeat.refresh.desk import Ticket
+from heartbeat.refresh.scope import UnknownScopeError
+from heartbeat_api.database import UnavailableError
+from heartbeat_api.document import DocumentResponse
+from heartbeat_api.state import Actor, ApiState, State
+
+router = APIRouter(prefix="/api/metrics", default_response_class=DocumentResponse)
+
+_one_at_a_time = CapacityLimiter(1)
+
+
+class RecomputeRequest(BaseModel):
+    """Which metrics, and who wants to know."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    metric_ids: Annotated[list[str], Field(min_length=1)] | Literal["all"]
+    trigger: Literal["ui", "schedule", "api"] = "api"
+
+
+@router.post("/recompute", status_code=HTTPStatus.ACCEPTED)
+async def recompute(request: RecomputeRequest, state: State, actor: Actor) -> DocumentResponse:
+    """Land what the metrics read and compute them; a job that does so already is joined."""
+    # who waits here holds no thread, which the readers of the wall need
+    ticket = await to_thread.run_sync(
+        partial(_request, state, request, actor), limiter=_one_at_a_time
+    )
+    return DocumentResponse(
+        ticket,
+        HTTPStatus.ACCEPTED,
+        headers={"Location": f"/api/metrics/recompute/{ticket.job_id}"},
+    )
+
+
+@router.get("/recompute/{job_id}")
+def job(job_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")], state: State) -> DocumentResponse:
+    """How a job goes, or went."""
+    try:
+        with state.database.reading() as connection:
+            found = state.desk.job(connection, job_id)
+    except DagsterError as error:
+        raise UnavailableError(str(error)) from error
+    if found is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"there is no job {job_id}")
+    return DocumentResponse(found)
+
+
+@router.get("/active-job")
+def active_job(state: State) -> DocumentResponse:
+    """The job that runs, or waits; null without any. One read a second for all who ask."""
+    return DocumentResponse({"job": state.jobs.reading().fresh().job})
+
+
+def _request(state: ApiState, request: RecomputeRequest, actor: str) -> Ticket:
+    metric_ids = None if request.metric_ids == "all" else request.metric_ids
+    try:
+        with state.database.writing() as connection:
+            return state.desk.request(connection, metric_ids, trigger=request.trigger, actor=actor)
+    except UnknownScopeError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+    except DagsterError as error:
+        raise UnavailableError(str(error)) from error

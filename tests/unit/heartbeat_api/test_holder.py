@@ -1,0 +1,109 @@
+"""One read a second for any number of requests, and the last good one while it cannot be read."""
+
+import threading
+from collections.abc import Iterator
+
+import pytest
+
+from heartbeat_api.database import UnavailableError
+from heartbeat_api.holder import Holder
+
+
+class Marts:
+    """A database whose reads are counted and can be made to fail or to wait."""
+
+    def __init__(self) -> None:
+        self.reads = 0
+        self.seconds = 0.0
+        self.away = False
+        self.gate = threading.Event()
+        self.gate.set()
+        self.done = threading.Semaphore(0)
+
+    def read(self) -> str:
+        try:
+            assert self.gate.wait(10)
+            self.reads += 1
+            if self.away:
+                raise UnavailableError("connection refused")
+            return f"read {self.reads}"
+        finally:
+            self.done.release()
+
+    def clock(self) -> float:
+        return self.seconds
+
+
+@pytest.fixture
+def marts() -> Marts:
+    return Marts()
+
+
+@pytest.fixture
+def holder(marts: Marts) -> Iterator[Holder[str]]:
+    made = Holder(marts.read, marts.clock)
+    yield made
+    made.close()
+
+
+def test_all_readings_within_a_second_share_one_read(marts: Marts, holder: Holder[str]) -> None:
+    assert {holder.reading().value for _ in range(50)} == {"read 1"}
+    assert marts.reads == 1
+
+
+def test_after_a_second_it_reads_again_beside_the_requests(
+    marts: Marts, holder: Holder[str]
+) -> None:
+    holder.reading()
+    marts.seconds = 1.0
+    marts.gate.clear()
+    assert {holder.reading().value for _ in range(50)} == {"read 1"}
+    marts.gate.set()
+    for _ in range(2):
+        assert marts.done.acquire(timeout=10)
+    marts.seconds = 1.9
+    holder.close()
+    assert holder.reading().value == "read 2"
+    assert marts.reads == 2
+
+
+def test_what_is_older_than_two_seconds_is_not_told(marts: Marts, holder: Holder[str]) -> None:
+    holder.reading()
+    marts.seconds = 2.0
+    assert holder.reading().value == "read 2"
+
+
+def test_the_last_good_value_stays_with_the_reason_while_it_cannot_be_read(
+    marts: Marts, holder: Holder[str]
+) -> None:
+    holder.reading()
+    marts.seconds, marts.away = 2.0, True
+    reading = holder.reading()
+    assert (reading.value, reading.failure) == ("read 1", "connection refused")
+    assert reading.required() == "read 1"
+    with pytest.raises(UnavailableError, match="connection refused"):
+        reading.fresh()
+
+
+def test_a_failed_read_is_not_repeated_within_the_second(marts: Marts, holder: Holder[str]) -> None:
+    marts.away = True
+    assert {holder.reading().failure for _ in range(50)} == {"connection refused"}
+    assert marts.reads == 1
+    with pytest.raises(UnavailableError, match="connection refused"):
+        holder.reading().required()
+
+
+def test_the_reason_goes_when_it_can_be_read_again(marts: Marts, holder: Holder[str]) -> None:
+    marts.away = True
+    holder.reading()
+    marts.seconds, marts.away = 2.0, False
+    assert holder.reading().failure is None
+
+
+def test_who_has_written_something_gets_a_read_that_began_after_it(
+    marts: Marts, holder: Holder[str]
+) -> None:
+    holder.reading()
+    assert holder.renewed().value == "read 2"
+    assert holder.reading().value == "read 2"
+    assert marts.reads == 2
