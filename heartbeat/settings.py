@@ -32,6 +32,12 @@ class Settings(BaseSettings):
     """Business time zone: "day" in history, schedules, display."""
     statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
     """Per metric query, as Postgres writes durations."""
+    keep_runs_days: int = Field(default=14, validation_alias="HEARTBEAT_KEEP_RUNS_DAYS", ge=1)
+    """How long Dagster's runs, with their events and logs, are kept."""
+    keep_observations_days: int = Field(
+        default=400, validation_alias="HEARTBEAT_KEEP_OBSERVATIONS_DAYS", ge=90
+    )
+    """How long every compute and every landing is kept; the daily history is kept for ever."""
     bind_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_BIND_HOST")
     """Address on which every process listens; Dagster has no login, so keep it to this machine."""
     api_port: int = Field(default=8000, validation_alias="HEARTBEAT_API_PORT", ge=1, le=65535)

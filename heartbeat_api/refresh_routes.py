@@ -1,5 +1,6 @@
 """Ask for new numbers, and after the job that makes them."""
 
+import time
 from functools import partial
 from http import HTTPStatus
 from typing import Annotated, Literal
@@ -34,7 +35,7 @@ async def recompute(request: RecomputeRequest, state: State, actor: Actor) -> Do
     """Land what the metrics read and compute them; a job that does so already is joined."""
     # who waits here holds no thread, which the readers of the wall need
     ticket = await to_thread.run_sync(
-        partial(_request, state, request, actor), limiter=_one_at_a_time
+        partial(_request, state, request, actor, time.monotonic()), limiter=_one_at_a_time
     )
     return DocumentResponse(
         ticket,
@@ -62,11 +63,13 @@ def active_job(state: State) -> DocumentResponse:
     return DocumentResponse({"job": state.jobs.reading().fresh().job})
 
 
-def _request(state: ApiState, request: RecomputeRequest, actor: str) -> Ticket:
+def _request(state: ApiState, request: RecomputeRequest, actor: str, asked_at: float) -> Ticket:
     metric_ids = None if request.metric_ids == "all" else request.metric_ids
     try:
         with state.database.writing() as connection:
-            return state.desk.request(connection, metric_ids, trigger=request.trigger, actor=actor)
+            return state.desk.request(
+                connection, metric_ids, trigger=request.trigger, actor=actor, asked_at=asked_at
+            )
     except UnknownScopeError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
     except DagsterError as error:

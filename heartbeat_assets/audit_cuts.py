@@ -16,7 +16,7 @@ from heartbeat.audit_cut import AuditCut
 from heartbeat.audit_snapshot import SnapshotOutcome, compute_snapshot, sync_cuts
 from heartbeat.project import Project
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import table_key
+from heartbeat_assets.ingest import INGEST_POOL, table_key
 
 AUDIT_GROUP = "audit_cuts"
 
@@ -35,6 +35,7 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
     @asset(
         key=cut_key(cut.cut_id),
         group_name=AUDIT_GROUP,
+        pool=INGEST_POOL,
         description=f"{cut.title}\n\n{cut.prose}",
         kinds={"python", "altair"},
         deps=[table_key(table) for table in cut.reads if table in project.tables],

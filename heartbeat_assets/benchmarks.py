@@ -8,6 +8,7 @@ from heartbeat.benchmarking import store_benchmarks
 from heartbeat.metric import Kind
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from heartbeat_assets.ingest import INGEST_POOL
 from heartbeat_assets.metrics import metric_key
 
 BENCHMARKS_GROUP = "benchmarks"
@@ -23,6 +24,7 @@ def benchmarks_asset(project: Project, settings: Settings) -> list[AssetsDefinit
     @asset(
         key=BENCHMARKS_KEY,
         group_name=BENCHMARKS_GROUP,
+        pool=INGEST_POOL,
         description="Mean and standard deviation of each metric's last complete days.",
         deps=[metric_key(metric.metric_id) for metric in keeping],
     )

@@ -9,11 +9,12 @@ from heartbeat.settings import Settings
 from heartbeat_assets.audit_cuts import audit_cut_assets
 from heartbeat_assets.benchmarks import benchmarks_asset
 from heartbeat_assets.executor import EXECUTOR
+from heartbeat_assets.hygiene import hygiene_asset
 from heartbeat_assets.ingest import ingest_assets
 from heartbeat_assets.landing import landing_resource
 from heartbeat_assets.metrics import metric_assets
 from heartbeat_assets.registry import registry_asset
-from heartbeat_assets.schedules import AUDIT, BENCHMARK, CHECK_SOURCES, RECONCILE, REFRESH
+from heartbeat_assets.schedules import AUDIT, BENCHMARK, CHECK_SOURCES, HYGIENE, RECONCILE, REFRESH
 from heartbeat_assets.sources import sources_asset
 
 _logger = logging.getLogger(__name__)
@@ -35,6 +36,7 @@ def code_location(settings: Settings) -> Definitions:
         *([RECONCILE, CHECK_SOURCES] if checks else []),
         *([BENCHMARK] if benchmarks else []),
         *([AUDIT] if cuts else []),
+        HYGIENE,
     ]
     return Definitions(
         assets=[
@@ -44,6 +46,7 @@ def code_location(settings: Settings) -> Definitions:
             *metric_assets(project, settings),
             *benchmarks,
             *cuts,
+            hygiene_asset(project, settings),
         ],
         jobs=[each.job for each in jobs],
         schedules=[each.schedule(settings.timezone) for each in jobs],

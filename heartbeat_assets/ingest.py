@@ -31,7 +31,7 @@ from heartbeat.table_reference import TableRef
 from heartbeat_assets.landing import RunLanding
 
 INGEST_POOL = "ingest"
-"""The Dagster pool with one slot: never two runs that ingest."""
+"""The Dagster pool with one slot: never two runs that ingest, or that read all that is landed."""
 
 
 def table_key(table: TableRef) -> AssetKey:

@@ -80,6 +80,9 @@ _ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 _ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 
 
+_UNREACHABLE = "DagsterUserCodeUnreachableError"
+
+
 class DagsterError(HeartbeatError):
     """Dagster's webserver refused."""
 
@@ -154,7 +157,7 @@ class DagsterClient:
         params = {"selector": selector, "runConfigData": {}, "executionMetadata": metadata}
         launched = self._query(_LAUNCH, {"params": params})["launchRun"]
         if launched["__typename"] != "LaunchRunSuccess":
-            raise DagsterError(f"Dagster did not launch {job}: {launched}")
+            raise _refusal(job, launched)
         return str(launched["run"]["runId"])
 
     def active_runs(self) -> list[Run]:
@@ -222,6 +225,13 @@ class DagsterClient:
             raise DagsterError(f"Dagster: {answer['errors'][0]['message']}")
         data: dict[str, Any] = answer["data"]
         return data
+
+
+def _refusal(job: str, answer: Mapping[str, Any]) -> DagsterError:
+    told = str(answer.get("message") or answer)
+    if _UNREACHABLE in told:
+        return DagsterAwayError(f"Dagster cannot launch {job} now: its code location is away")
+    return DagsterError(f"Dagster did not launch {job}: {told.strip().splitlines()[0]}")
 
 
 def _run(found: Mapping[str, Any]) -> Run:

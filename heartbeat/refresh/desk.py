@@ -2,8 +2,9 @@
 
 import hashlib
 import statistics
+import time
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,6 +14,7 @@ from heartbeat.refresh.dagster_client import DagsterClient, Run
 from heartbeat.refresh.job import (
     ACTOR_TAG,
     REFRESH_JOB,
+    SCOPE_OF_EVERYTHING,
     SCOPE_TAG,
     TRIGGER_TAG,
     JobState,
@@ -29,7 +31,6 @@ from heartbeat.sql import platform_statements
 _STATEMENTS = platform_statements("refresh")
 _EARLIER_RUNS = 5
 _MOST_ESTIMATES = 100
-_EVERYTHING = "everything"
 
 
 @dataclass(frozen=True)
@@ -43,11 +44,26 @@ class Ticket:
     queue_place: int | None
 
 
+@dataclass(frozen=True)
+class _Issued:
+    """A ticket for a new job."""
+
+    at: float
+    metric_ids: frozenset[str] | None
+    ticket: Ticket
+
+    def covers(self, metric_ids: Collection[str] | None) -> bool:
+        if self.metric_ids is None:
+            return True
+        return metric_ids is not None and self.metric_ids.issuperset(metric_ids)
+
+
 class RefreshDesk:
     """Takes requests and tells how they go, in Dagster's runs; holds nothing that must survive."""
 
     def __init__(self, dagster: DagsterClient) -> None:
         self._dagster = dagster
+        self._last: _Issued | None = None
         self._estimates: dict[str, float | None] = {}
 
     def request(
@@ -57,12 +73,17 @@ class RefreshDesk:
         *,
         trigger: str,
         actor: str,
+        asked_at: float | None = None,
     ) -> Ticket:
         """Refresh those metrics, or all, or join a job that does so already.
 
-        The connection's transaction keeps others that ask from asking at the same time.
+        The connection's transaction keeps others that ask from asking at the same time. Who had
+        to wait for that since `asked_at`, of the monotonic clock, joins what was queued meanwhile.
         Raises UnknownScopeError, DagsterError.
         """
+        joined = self._queued_since(asked_at, metric_ids)
+        if joined is not None:
+            return joined
         graph = self._dagster.assets(REFRESH_JOB)
         wanted = graph.everything if metric_ids is None else graph.of_metrics(metric_ids)
         connection.execute(_STATEMENTS["hold"])
@@ -76,11 +97,23 @@ class RefreshDesk:
             {
                 TRIGGER_TAG: trigger,
                 ACTOR_TAG: actor,
-                SCOPE_TAG: _EVERYTHING if metric_ids is None else _fingerprint(wanted),
+                SCOPE_TAG: SCOPE_OF_EVERYTHING if metric_ids is None else _fingerprint(wanted),
             },
         )
         waiting = sum(state_of(run) is JobState.QUEUED for run in active)
-        return Ticket(job_id, False, JobState.QUEUED, waiting + 1)
+        ticket = Ticket(job_id, False, JobState.QUEUED, waiting + 1)
+        self._last = _Issued(
+            time.monotonic(), None if metric_ids is None else frozenset(metric_ids), ticket
+        )
+        return ticket
+
+    def _queued_since(
+        self, asked_at: float | None, metric_ids: Collection[str] | None
+    ) -> Ticket | None:
+        last = self._last
+        if last is None or asked_at is None or last.at < asked_at or not last.covers(metric_ids):
+            return None
+        return replace(last.ticket, coalesced=True)
 
     def job(self, connection: Connection[Any], job_id: str) -> RefreshJob | None:
         """How a job goes or went; None for an unknown one. Raises DagsterError."""

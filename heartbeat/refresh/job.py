@@ -22,6 +22,7 @@ TRIGGER_TAG = "heartbeat/trigger"
 ACTOR_TAG = "heartbeat/actor"
 SCOPE_TAG = "heartbeat/scope"
 """Equal for runs of the same assets, so that earlier ones tell how long the next will take."""
+SCOPE_OF_EVERYTHING = "everything"
 
 _OF_EVERYTHING = (REFRESH_JOB, "reconcile", "__ASSET_JOB")
 _SCHEDULE_TAG = "dagster/schedule_name"

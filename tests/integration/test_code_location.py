@@ -33,6 +33,7 @@ from tests.integration.tiny_project import (
     CUT,
     CUT_KEY,
     FEE,
+    HYGIENE,
     PAYMENT,
     REGISTRY,
     SOURCE,
@@ -55,6 +56,7 @@ def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(
     assert dependencies == {
         REGISTRY: set(),
         SOURCES: set(),
+        HYGIENE: set(),
         PAYMENT: set(),
         FEE: set(),
         COUNT: {PAYMENT},
@@ -66,17 +68,21 @@ def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(
     assert groups == {
         REGISTRY: "heartbeat",
         SOURCES: "source_checks",
+        HYGIENE: "hygiene",
         **dict.fromkeys((PAYMENT, FEE), "bank_core"),
         **dict.fromkeys((COUNT, SUM, BOTH), "metrics"),
         CUT_KEY: "audit_cuts",
     }
 
 
-def test_only_what_ingests_takes_a_slot_of_the_ingest_pool(tiny: TinyProject) -> None:
+def test_what_ingests_or_reads_everything_takes_the_slot_of_the_ingest_pool(
+    tiny: TinyProject,
+) -> None:
     graph = tiny.definitions().resolve_asset_graph()
     pools = {key: graph.get(key).pools for key in graph.get_all_asset_keys()}
-    assert {key for key, pool in pools.items() if pool == {"ingest"}} == {PAYMENT, FEE}
-    assert all(pool == set() for key, pool in pools.items() if key not in (PAYMENT, FEE))
+    taking = {key for key, pool in pools.items() if pool == {"ingest"}}
+    assert taking == {PAYMENT, FEE, CUT_KEY}
+    assert all(pool == set() for key, pool in pools.items() if key not in taking)
 
 
 def test_the_schedules_run_in_the_business_time_zone(
@@ -92,6 +98,7 @@ def test_the_schedules_run_in_the_business_time_zone(
         ("daily_audit", "audit", "45 4 * * *", "Europe/Vilnius"),
         ("daily_reconcile", "reconcile", "47 3 * * *", "Europe/Vilnius"),
         ("daily_source_check", "check_sources", "7 4 * * *", "Europe/Vilnius"),
+        ("daily_hygiene", "hygiene", "7 5 * * *", "Europe/Vilnius"),
     }
     assert {each.default_status for each in schedules} == {DefaultScheduleStatus.RUNNING}
 
@@ -217,7 +224,7 @@ def test_an_empty_project_loads(settings: Settings) -> None:
     definitions = code_location(settings)
     Definitions.validate_loadable(definitions)
     keys = definitions.resolve_asset_graph().get_all_asset_keys()
-    assert set(keys) == {REGISTRY}
+    assert set(keys) == {REGISTRY, HYGIENE}
 
 
 def big_catalog(tables: int) -> Catalog:
@@ -273,7 +280,7 @@ def test_the_code_location_of_200_tables_loads_without_a_connection(tmp_path: Pa
             text=True,
             check=True,
         )
-        assert loaded.stdout.split() == ["202"]
+        assert loaded.stdout.split() == ["203"]
         with pytest.raises(BlockingIOError):
             listener.accept()
 

@@ -102,6 +102,7 @@ BOTH = AssetKey(["metric", "both"])
 CUT_KEY = AssetKey(["audit_cut", "payments"])
 REGISTRY = AssetKey(["heartbeat", "registry"])
 SOURCES = AssetKey(["heartbeat", "sources"])
+HYGIENE = AssetKey(["heartbeat", "hygiene"])
 
 
 def materialized(result: ExecuteInProcessResult) -> set[AssetKey]:

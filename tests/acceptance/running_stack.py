@@ -1,0 +1,121 @@
+"""`heartbeat up` with a state folder and ports of its own."""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psutil
+
+REPOSITORY = Path(__file__).parents[2]
+HEARTBEAT = [str(Path(sys.executable).parent / "heartbeat")]
+PATIENCE_SECONDS = 240
+
+
+class Up:
+    """One `heartbeat up` with a state folder and ports of its own; without arguments, the demo."""
+
+    def __init__(
+        self,
+        home: Path,
+        arguments: Sequence[str] = ("--demo", "--scale", "0.02"),
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
+        self.home = home
+        self._arguments = arguments
+        self._variables = variables or {}
+        self.ports = dict(zip(("API", "DAGSTER", "CODE"), _free_ports(3), strict=True))
+        self.output = home.parent / "up.log"
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def environment(self) -> dict[str, str]:
+        own = {f"HEARTBEAT_{name}_PORT": str(port) for name, port in self.ports.items()}
+        inherited = {k: v for k, v in os.environ.items() if not k.startswith("HEARTBEAT_")}
+        folders = {"HEARTBEAT_HOME": str(self.home), "HEARTBEAT_PROJECT": str(REPOSITORY)}
+        return {**inherited, **own, **folders, **self._variables}
+
+    def start(self) -> None:
+        with self.output.open("wb") as output:
+            self._process = subprocess.Popen(
+                [*HEARTBEAT, "up", *self._arguments],
+                env=self.environment,
+                cwd=REPOSITORY,
+                stdout=output,
+                stderr=output,
+            )
+
+    def said(self) -> str:
+        return self.output.read_text()
+
+    def wait_for(self, words: str) -> None:
+        self.wait_until(lambda: words in self.said(), words)
+
+    def wait_until(self, condition: Callable[[], bool], what: str) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while not condition():
+            assert self._process.poll() is None, f"it ended: {self.said()}"
+            assert time.monotonic() < deadline, f"no {what!r}: {self.said()}"
+            time.sleep(0.1)
+
+    def stop(self, number: signal.Signals) -> int:
+        assert self._process is not None
+        self._process.send_signal(number)
+        return self._process.wait(PATIENCE_SECONDS)
+
+    def cut_the_power(self) -> None:
+        """Kill every process at once, so that none can clean up."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+        for each in self._own_processes():
+            each.kill()
+        psutil.wait_procs(self._own_processes(), timeout=PATIENCE_SECONDS)
+
+    def api(self, path: str) -> Any:
+        return httpx.get(f"http://127.0.0.1:{self.ports['API']}{path}", timeout=30).json()
+
+    def graphql(self, query: str) -> Any:
+        address = f"http://127.0.0.1:{self.ports['DAGSTER']}/graphql"
+        return httpx.post(address, json={"query": query}, timeout=30).json()["data"]
+
+    @property
+    def is_running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def named(self, words: str) -> list[psutil.Process]:
+        """Its processes whose command line holds those words."""
+        return [each for each in self._own_processes() if words in " ".join(each.cmdline())]
+
+    def processes(self) -> list[str]:
+        """Every process of this machine that belongs to this state folder."""
+        return [f"{each.pid} {each.name()}" for each in self._own_processes()]
+
+    def _own_processes(self) -> list[psutil.Process]:
+        return [each for each in psutil.process_iter() if self._owns(each)]
+
+    def _owns(self, process: psutil.Process) -> bool:
+        try:
+            return process.pid != os.getpid() and (
+                any(str(self.home) in argument for argument in process.cmdline())
+                or process.environ().get("HEARTBEAT_HOME") == str(self.home)
+            )
+        except psutil.Error:
+            return False
+
+
+def _free_ports(count: int) -> list[int]:
+    sockets = [socket.socket() for _ in range(count)]
+    for each in sockets:
+        each.bind(("127.0.0.1", 0))
+    ports = [each.getsockname()[1] for each in sockets]
+    for each in sockets:
+        each.close()
+    return ports

@@ -1,0 +1,253 @@
+"""A refresh from the request to the new number, on a running stack."""
+
+import itertools
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from statistics import median
+from threading import Barrier
+from typing import Any
+
+import httpx
+import psutil
+import pytest
+
+from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
+
+LOST_SECONDS = 30
+
+
+@pytest.fixture(scope="module")
+def bank() -> Iterator[RefreshedBank]:
+    with refreshed_bank() as running:
+        yield running
+
+
+def test_a_click_on_one_metric_lands_only_its_tables(bank: RefreshedBank) -> None:
+    bank.project.source.execute("insert into core.fee values (3, 10)")
+    ticket = bank.asks("fees")
+    assert (ticket["coalesced"], ticket["state"], ticket["queue_place"]) == (False, "queued", 1)
+    job = bank.ends(ticket["job_id"])
+    assert job["state"] == "success"
+    assert bank.landed(job["job_id"]) == [("fee", None)]
+    assert job["tables"] == {"done": 1, "planned": 1, "failed": []}
+    assert job["metrics"] == {"done": 1, "planned": 1, "failed": []}
+    assert (job["trigger"], job["reason"], job["queue_place"]) == ("ui", None, None)
+    assert job["elapsed_seconds"] > 0
+    assert bank.value("fees") == 12.75
+
+
+def test_a_job_tells_how_far_it_is_and_how_long_earlier_ones_took(bank: RefreshedBank) -> None:
+    earlier = [bank.ends(bank.asks("both")["job_id"]) for _ in range(3)]
+    with bank.held_up():
+        job_id = bank.asks("both", trigger="api")["job_id"]
+        bank.waits_until(lambda: bank.phase(job_id) == "computing")
+        job = bank.job(job_id)
+        assert (job["state"], job["schema"], job["trigger"]) == ("running", None, "api")
+        assert job["tables"] == {"done": 2, "planned": 2, "failed": []}
+        assert job["metrics"] == {"done": 0, "planned": 1, "failed": []}
+        assert job["estimated_seconds"] == pytest.approx(
+            median(each["elapsed_seconds"] for each in earlier), abs=0.01
+        )
+        bank.waits_until(lambda: active(bank) == job_id)
+        assert bank.up.api("/api/metrics")["job"]["job_id"] == job_id
+    assert bank.ends(job_id)["state"] == "success"
+    bank.waits_until(lambda: active(bank) is None)
+
+
+def active(bank: RefreshedBank) -> str | None:
+    job = bank.up.api("/api/metrics/active-job")["job"]
+    return job["job_id"] if job else None
+
+
+def test_who_asks_for_what_a_job_covers_gets_that_job(bank: RefreshedBank) -> None:
+    with bank.held_up():
+        running = bank.asks("both")
+        bank.waits_until(lambda: bank.phase(running["job_id"]) == "computing")
+        fees, payments = bank.asks("fees"), bank.asks("payments")
+        again, all_of_it = bank.asks("both"), bank.asks()
+        covered = bank.asks("fees", "payments")
+    assert [each["coalesced"] for each in (running, fees, payments, all_of_it)] == [False] * 4
+    assert [each["queue_place"] for each in (fees, payments, all_of_it)] == [1, 2, 3]
+    assert (again["job_id"], again["coalesced"], again["state"]) == (
+        running["job_id"],
+        True,
+        "running",
+    )
+    assert (covered["job_id"], covered["coalesced"]) == (all_of_it["job_id"], True)
+    states = {bank.ends(each["job_id"])["state"] for each in (running, fees, payments, all_of_it)}
+    assert states == {"success"}
+
+
+def test_fifty_equal_requests_at_once_are_one_run(bank: RefreshedBank) -> None:
+    before = len(bank.runs())
+    with (
+        bank.held_up(),
+        httpx.Client(
+            base_url=bank.api, timeout=60, limits=httpx.Limits(max_connections=50)
+        ) as client,
+        ThreadPoolExecutor(50) as pool,
+    ):
+        together = Barrier(50)
+
+        def asks(_: int) -> dict[str, Any]:
+            together.wait(60)
+            answer = client.post("/api/metrics/recompute", json={"metric_ids": ["both"]})
+            ticket: dict[str, Any] = answer.raise_for_status().json()
+            return ticket
+
+        tickets = list(pool.map(asks, range(50)))
+    assert len({ticket["job_id"] for ticket in tickets}) == 1
+    assert [ticket["coalesced"] for ticket in tickets].count(False) == 1
+    assert len(bank.runs()) == before + 1
+    assert bank.ends(tickets[0]["job_id"])["state"] == "success"
+
+
+LAUNCH = """mutation { launchRun(executionParams: {
+  selector: {repositoryLocationName: "heartbeat", repositoryName: "__repository__",
+    jobName: "%s", assetSelection: [%s]}, runConfigData: {}
+}) { ... on LaunchRunSuccess { run { runId } } } }"""
+BACKFILL = """mutation { launchPartitionBackfill(backfillParams: {
+  assetSelection: [%s], allPartitions: true
+}) { __typename ... on LaunchBackfillSuccess { backfillId } ... on PythonError { message } } }"""
+PAYMENT = '{path: ["bank_core", "payment"]}'
+FEE = '{path: ["bank_core", "fee"]}'
+
+
+def launched_in_the_ui(bank: RefreshedBank, job: str, *assets: str) -> str:
+    launched = bank.up.graphql(LAUNCH % (job, ", ".join(assets)))
+    run_id: str = launched["launchRun"]["run"]["runId"]
+    return run_id
+
+
+def test_runs_that_ingest_never_overlap_whoever_starts_them(bank: RefreshedBank) -> None:
+    starts = [
+        lambda: bank.asks("fees")["job_id"],
+        lambda: bank.asks("payments")["job_id"],
+        lambda: bank.asks()["job_id"],
+        lambda: launched_in_the_ui(bank, "__ASSET_JOB", FEE),
+        lambda: launched_in_the_ui(bank, "__ASSET_JOB", PAYMENT),
+        lambda: launched_in_the_ui(bank, "__ASSET_JOB", FEE, PAYMENT),
+        lambda: launched_in_the_ui(bank, "refresh", PAYMENT),
+        lambda: launched_in_the_ui(bank, "reconcile", FEE),
+        lambda: launched_in_the_ui(bank, "reconcile", PAYMENT),
+        lambda: launched_in_the_ui(bank, "refresh", FEE),
+    ]
+    with ThreadPoolExecutor(len(starts)) as pool:
+        jobs = set(pool.map(lambda start: start(), starts))
+    for job_id in jobs:
+        assert bank.ends(job_id)["state"] == "success"
+    assert len(jobs) >= 8
+    ingests = bank.rows(
+        "select run_id, min(started_at), max(finished_at) from heartbeat.table_load_log"
+        " where run_id = any(%s) group by 1 order by 2",
+        [list(jobs)],
+    )
+    assert len(ingests) == len(jobs)
+    assert all(before[2] <= after[1] for before, after in itertools.pairwise(ingests))
+
+
+def test_a_backfill_waits_for_the_slot_as_well(bank: RefreshedBank) -> None:
+    with bank.held_up():
+        running = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(running) == "computing")
+        answer = bank.up.graphql(BACKFILL % FEE)["launchPartitionBackfill"]
+        assert answer["__typename"] == "LaunchBackfillSuccess", answer
+        bank.waits_until(lambda: len(bank.runs("QUEUED")) == 1)
+        (waiting,) = bank.runs("QUEUED")
+        assert bank.job(waiting["runId"])["queue_place"] == 1
+        assert bank.landed(waiting["runId"]) == []
+    assert bank.ends(waiting["runId"])["state"] == "success"
+    assert bank.landed(waiting["runId"]) == [("fee", None)]
+
+
+def test_a_failed_job_names_what_failed(bank: RefreshedBank) -> None:
+    bank.project.source.execute("alter table core.fee rename to charge")
+    try:
+        job = bank.ends(bank.asks("fees")["job_id"])
+    finally:
+        bank.project.source.execute("alter table core.charge rename to fee")
+    assert job["state"] == "failed"
+    assert job["tables"] == {"done": 1, "planned": 1, "failed": ["bank_core.fee"]}
+    assert "did not land: bank_core.fee" in job["reason"]
+    assert bank.value("fees") == 12.75
+    assert bank.ends(bank.asks("fees")["job_id"])["state"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("wanted", "status", "words"),
+    [
+        ({"metric_ids": ["nonsense"]}, 404, "no metric 'nonsense'"),
+        ({"metric_ids": []}, 422, "metric_ids"),
+        ({"metric_ids": "some"}, 422, "metric_ids"),
+        ({"metric_ids": "all", "trigger": "whim"}, 422, "trigger"),
+        ({"metric_ids": "all", "when": "now"}, 422, "when"),
+    ],
+)
+def test_a_request_that_makes_no_sense_is_refused_in_words(
+    bank: RefreshedBank, wanted: dict[str, Any], status: int, words: str
+) -> None:
+    answer = httpx.post(f"{bank.api}/api/metrics/recompute", json=wanted, timeout=30)
+    assert answer.status_code == status
+    assert words in answer.json()["detail"]
+
+
+def test_a_job_that_nobody_knows_is_not_there(bank: RefreshedBank) -> None:
+    unknown = "00000000-0000-0000-0000-000000000000"
+    answer = httpx.get(f"{bank.api}/api/metrics/recompute/{unknown}", timeout=30)
+    assert (answer.status_code, answer.json()["detail"]) == (404, f"there is no job {unknown}")
+
+
+def test_only_an_operator_asks(bank: RefreshedBank) -> None:
+    answer = httpx.post(
+        f"{bank.api}/api/metrics/recompute",
+        json={"metric_ids": "all"},
+        headers={"X-Forwarded-For": "203.0.113.9"},
+        timeout=30,
+    )
+    assert answer.status_code == 403
+
+
+def worker_of(bank: RefreshedBank, job_id: str) -> psutil.Process:
+    lock = bank.up.home / "dagster" / "run_workers" / f"{job_id}.worker"
+    return psutil.Process(int(lock.read_text()))
+
+
+def test_a_killed_worker_is_a_lost_job_and_the_queue_goes_on(bank: RefreshedBank) -> None:
+    with bank.held_up():
+        lost = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(lost) == "computing")
+        waiting = bank.asks("fees")["job_id"]
+        worker_of(bank, lost).kill()
+        bank.waits_until(lambda: bank.phase(lost) == "ended", LOST_SECONDS)
+    job = bank.job(lost)
+    assert job["state"] == "lost"
+    assert "was killed by SIGKILL" in job["reason"]
+    assert bank.ends(waiting)["state"] == "success"
+
+
+@pytest.mark.parametrize("process", ["heartbeat_api", "dagster-daemon", "code-server"])
+def test_a_job_outlives_a_killed(bank: RefreshedBank, process: str) -> None:
+    with bank.held_up():
+        job_id = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(job_id) == "computing")
+        waiting = bank.asks("payments")["job_id"]
+        for victim in bank.up.named(process):
+            victim.kill()
+        bank.waits_until(lambda: bank.up.named(process) != [])
+        bank.waits_until(lambda: bank.phase(job_id) == "computing")
+    assert bank.ends(job_id)["state"] == "success"
+    assert bank.ends(waiting)["state"] == "success"
+    assert bank.ends(bank.asks_when_it_can("fees"))["state"] == "success"
+
+
+def test_a_worker_that_dies_while_the_daemon_is_away_is_lost_as_well(bank: RefreshedBank) -> None:
+    with bank.held_up():
+        job_id = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(job_id) == "computing")
+        for victim in (*bank.up.named("dagster-daemon"), worker_of(bank, job_id)):
+            victim.kill()
+        bank.waits_until(lambda: bank.phase(job_id) == "ended", LOST_SECONDS)
+    job = bank.job(job_id)
+    assert job["state"] == "lost"
+    assert "the worker process is gone" in job["reason"]
+    assert bank.ends(bank.asks("both")["job_id"])["state"] == "success"

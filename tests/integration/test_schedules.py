@@ -1,0 +1,125 @@
+"""What the schedules do on a real instance: absorbed ticks, an outage, the clock change."""
+
+import logging
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import dagster._daemon  # noqa: F401 - first, since the scheduler and it import each other
+import pytest
+from dagster import DagsterInstance, DagsterRunStatus, RunsFilter
+from dagster._core.remote_representation.external import RemoteSchedule
+from dagster._core.scheduler.instigation import InstigatorTick, TickStatus
+from dagster._core.workspace.context import WorkspaceProcessContext
+from dagster._core.workspace.load_target import GrpcServerTarget
+from dagster._grpc.client import DagsterGrpcClient
+from dagster._scheduler.scheduler import launch_scheduled_runs
+
+from tests.integration.tiny_project import TinyProject
+
+REPOSITORY = Path(__file__).parents[2]
+SCHEDULES = ("hourly_refresh", "daily_reconcile", "daily_audit", "daily_hygiene")
+
+
+class Scheduler:
+    """Dagster's scheduler with a clock that the test sets; runs stay in the queue."""
+
+    def __init__(self, workspace: WorkspaceProcessContext) -> None:
+        self._workspace = workspace
+        self.instance = workspace.instance
+
+    def at(self, moment: datetime) -> None:
+        """What the daemon would do at that moment, once."""
+        for error in launch_scheduled_runs(
+            self._workspace, logging.getLogger("scheduler"), moment, {}, max_catchup_runs=1
+        ):
+            assert error is None
+
+    def schedule(self, name: str) -> RemoteSchedule:
+        (location,) = self._workspace.create_request_context().code_locations
+        (repository,) = location.get_repositories().values()
+        return repository.get_schedule(name)
+
+    def ticks(self, name: str) -> list[InstigatorTick]:
+        """The ticks of a schedule, the newest first."""
+        schedule = self.schedule(name)
+        return list(self.instance.get_ticks(schedule.get_remote_origin_id(), schedule.selector_id))
+
+    def queued(self, job: str) -> list[str]:
+        found = self.instance.get_runs(RunsFilter(job_name=job, statuses=[DagsterRunStatus.QUEUED]))
+        return [run.run_id for run in found]
+
+
+@pytest.fixture
+def scheduler(
+    tiny: TinyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Iterator[Scheduler]:
+    monkeypatch.setenv("HEARTBEAT_TIMEZONE", "Europe/Vilnius")
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    socket = str(tmp_path / "code.sock")
+    module = ["-m", "dagster", "api", "grpc", "--socket", socket, "--location-name", "heartbeat"]
+    server = subprocess.Popen([sys.executable, *module, "-m", "heartbeat_assets.definitions"])
+    try:
+        client = DagsterGrpcClient(socket=socket)
+        while client.health_check_query() != "SERVING":  # type: ignore[no-untyped-call]
+            assert server.poll() is None
+            time.sleep(0.05)
+        target = GrpcServerTarget("localhost", None, socket, "heartbeat")
+        with (
+            DagsterInstance.from_config(str(home)) as instance,
+            WorkspaceProcessContext(instance, target) as workspace,
+        ):
+            yield Scheduler(workspace)
+    finally:
+        server.terminate()
+        server.wait()
+
+
+def test_a_tick_is_absorbed_by_a_job_that_does_its_work(scheduler: Scheduler) -> None:
+    now = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) + timedelta(hours=1)
+    scheduler.at(now)
+    scheduler.at(now + timedelta(hours=1))
+    (first,) = scheduler.queued("refresh")
+    scheduler.at(now + timedelta(hours=2))
+    skipped, requested = scheduler.ticks("hourly_refresh")[:2]
+    assert (requested.status, requested.run_ids) == (TickStatus.SUCCESS, [first])
+    assert skipped.status is TickStatus.SKIPPED
+    assert skipped.skip_reason == f"run {first} of refresh, which is QUEUED, covers it"
+    assert scheduler.queued("refresh") == [first]
+    run = scheduler.instance.get_run_by_id(first)
+    assert run is not None
+    assert run.tags["heartbeat/trigger"] == "schedule"
+
+
+def test_after_an_outage_one_tick_makes_up_for_all(scheduler: Scheduler) -> None:
+    now = datetime.now(UTC).replace(minute=30, second=0, microsecond=0) + timedelta(hours=1)
+    scheduler.at(now)
+    scheduler.at(now + timedelta(days=3))
+    assert len(scheduler.queued("refresh")) == 1
+    assert {len(scheduler.ticks(name)) for name in SCHEDULES} == {1}
+
+
+def test_a_day_of_25_hours_has_25_hourly_ticks_and_one_of_each_daily(
+    scheduler: Scheduler,
+) -> None:
+    year = datetime.now(UTC).year + 1
+    october = datetime(year, 10, 31, tzinfo=UTC)
+    change = october - timedelta(days=(october.weekday() + 1) % 7)
+    assert change.weekday() == 6
+    midnight = change - timedelta(hours=3)  # Vilnius is 3 hours ahead until 01:00 UTC, then 2
+    scheduler.at(midnight)
+    before = {name: len(scheduler.ticks(name)) for name in SCHEDULES}
+    for hour in range(1, 26):
+        scheduler.at(midnight + timedelta(hours=hour))
+    gained = {name: len(scheduler.ticks(name)) - before[name] for name in SCHEDULES}
+    assert gained == {
+        "hourly_refresh": 25,
+        "daily_reconcile": 1,
+        "daily_audit": 1,
+        "daily_hygiene": 1,
+    }
