@@ -31,8 +31,9 @@ lint: $(VENV)/installed-dev ## Style, types and import contracts
 bench: $(VENV)/installed-bench ## Side-by-side measurements
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
-soak: $(VENV)/installed-dev ## Hours of random business and of killed runs
-	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_landing_states.py tests/integration/test_landing_killed.py
+soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
+	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
+		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	echo uv | uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements-installer.lock -

@@ -2,6 +2,7 @@
 
 import shutil
 import signal
+import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import psutil
 import psycopg
 import pytest
 
@@ -24,12 +26,23 @@ GATE = "select pg_advisory_lock_shared(42)"
 
 @dataclass(frozen=True)
 class RefreshedBank:
-    """The stack, its source server, and what a person does with them."""
+    """The stack, the server of its source, and what a person does with them."""
 
     up: Up
-    project: TinyProject
-    source_server: EmbeddedPostgres
+    source: "SourceServer"
     marts_url: str
+
+    def charges(self, fee_id: int, eur: int) -> None:
+        """A fee in the source, when it can be reached."""
+        with psycopg.connect(self.source.url) as source:
+            source.execute("insert into core.fee values (%s, %s)", [fee_id, eur])
+
+    def charged(self) -> float:
+        """The sum of all fees in the source."""
+        with psycopg.connect(self.source.url) as source:
+            row = source.execute("select sum(eur) from core.fee").fetchone()
+        assert row is not None
+        return float(row[0])
 
     def asks(self, *metric_ids: str, trigger: str = "ui") -> dict[str, Any]:
         """The answer to a request for those metrics, or all."""
@@ -117,34 +130,63 @@ class RefreshedBank:
         return f"http://127.0.0.1:{self.up.ports['API']}"
 
 
+class SourceServer:
+    """The server of the source, which a test can kill and start again."""
+
+    def __init__(self, folder: Path) -> None:
+        self._server = EmbeddedPostgres(folder)
+        self._server.prepare()
+        self.url = self._server.url("postgres")
+        self.start()
+
+    def start(self) -> None:
+        self._process = subprocess.Popen(
+            self._server.command(), user=self._server.system_user, stderr=subprocess.DEVNULL
+        )
+        while not self._server.answers():
+            assert self._process.poll() is None
+            time.sleep(0.05)
+
+    def kill(self) -> None:
+        """Kill the server, and wait until its children have noticed."""
+        children = psutil.Process(self._process.pid).children()
+        self._process.kill()
+        self._process.wait()
+        psutil.wait_procs(children, timeout=PATIENCE_SECONDS)
+
+    def stop(self) -> None:
+        self._process.send_signal(signal.SIGINT)
+        self._process.wait()
+
+
 @contextmanager
 def refreshed_bank() -> Iterator[RefreshedBank]:
     """The stack after its first refresh; it is stopped at the end, and nothing is left of it."""
     folder = Path(tempfile.mkdtemp(prefix="heartbeat-refresh-"))
     for name in ("sources", "metrics", "audit_cuts"):
         (folder / "project" / name).mkdir(parents=True)
-    source_server = EmbeddedPostgres(folder / "source")
-    with pytest.MonkeyPatch.context() as environment, source_server.running():
-        url = source_server.url("postgres")
+    server = SourceServer(folder / "source")
+    with pytest.MonkeyPatch.context() as environment:
         variables = {
             "HEARTBEAT_PROJECT": str(folder / "project"),
-            "SOURCE_BANK_URL": url,
+            "SOURCE_BANK_URL": server.url,
         }
         environment.setenv("HEARTBEAT_HOME", str(folder / "home"))
         for name, value in variables.items():
             environment.setenv(name, value)
         settings = Settings.load()
-        with psycopg.connect(url, autocommit=True) as source:
-            project = _written(TinyProject(settings, source))
-            up = Up(folder / "home", (), variables)
-            up.start()
-            try:
-                up.wait_for("Up to date")
-                yield RefreshedBank(up, project, source_server, settings.database_url)
-            finally:
-                if up.is_running:
-                    up.stop(signal.SIGTERM)
-                _nothing_is_left_of(up)
+        with psycopg.connect(server.url, autocommit=True) as source:
+            _write_project(TinyProject(settings, source))
+        up = Up(folder / "home", (), variables)
+        up.start()
+        try:
+            up.wait_for("Up to date")
+            yield RefreshedBank(up, server, settings.database_url)
+        finally:
+            if up.is_running:
+                up.stop(signal.SIGTERM)
+            server.stop()
+            _nothing_is_left_of(up)
     shutil.rmtree(folder)
 
 
@@ -156,7 +198,7 @@ def _nothing_is_left_of(up: Up) -> None:
         time.sleep(0.1)
 
 
-def _written(project: TinyProject) -> TinyProject:
+def _write_project(project: TinyProject) -> None:
     project.source.execute(
         "create schema core;"
         "create table core.payment (id int primary key, update_time timestamptz);"
@@ -173,4 +215,3 @@ def _written(project: TinyProject) -> TinyProject:
         "select count(*) from bank_core.payment join bank_core.fee using (id)"
         f" where ({GATE}) is not null",
     )
-    return project

@@ -1,19 +1,27 @@
 """A refresh from the request to the new number, on a running stack."""
 
 import itertools
-from collections.abc import Iterator
+import os
+import random
+import time
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from statistics import median
 from threading import Barrier
 from typing import Any
 
 import httpx
 import psutil
+import psycopg
 import pytest
 
 from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
 
 LOST_SECONDS = 30
+SETTLED_SECONDS = 120
+ROUNDS = 20 if os.environ.get("HEARTBEAT_SOAK") else 1
+ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 
 @pytest.fixture(scope="module")
@@ -23,7 +31,7 @@ def bank() -> Iterator[RefreshedBank]:
 
 
 def test_a_click_on_one_metric_lands_only_its_tables(bank: RefreshedBank) -> None:
-    bank.project.source.execute("insert into core.fee values (3, 10)")
+    bank.charges(3, 10)
     ticket = bank.asks("fees")
     assert (ticket["coalesced"], ticket["state"], ticket["queue_place"]) == (False, "queued", 1)
     job = bank.ends(ticket["job_id"])
@@ -161,11 +169,12 @@ def test_a_backfill_waits_for_the_slot_as_well(bank: RefreshedBank) -> None:
 
 
 def test_a_failed_job_names_what_failed(bank: RefreshedBank) -> None:
-    bank.project.source.execute("alter table core.fee rename to charge")
-    try:
-        job = bank.ends(bank.asks("fees")["job_id"])
-    finally:
-        bank.project.source.execute("alter table core.charge rename to fee")
+    with psycopg.connect(bank.source.url, autocommit=True) as source:
+        source.execute("alter table core.fee rename to charge")
+        try:
+            job = bank.ends(bank.asks("fees")["job_id"])
+        finally:
+            source.execute("alter table core.charge rename to fee")
     assert job["state"] == "failed"
     assert job["tables"] == {"done": 1, "planned": 1, "failed": ["bank_core.fee"]}
     assert "did not land: bank_core.fee" in job["reason"]
@@ -225,7 +234,9 @@ def test_a_killed_worker_is_a_lost_job_and_the_queue_goes_on(bank: RefreshedBank
     assert bank.ends(waiting)["state"] == "success"
 
 
-@pytest.mark.parametrize("process", ["heartbeat_api", "dagster-daemon", "code-server"])
+@pytest.mark.parametrize(
+    "process", ["heartbeat_api", "dagster-daemon", "heartbeat_assets.definitions"]
+)
 def test_a_job_outlives_a_killed(bank: RefreshedBank, process: str) -> None:
     with bank.held_up():
         job_id = bank.asks("both")["job_id"]
@@ -251,3 +262,84 @@ def test_a_worker_that_dies_while_the_daemon_is_away_is_lost_as_well(bank: Refre
     assert job["state"] == "lost"
     assert "the worker process is gone" in job["reason"]
     assert bank.ends(bank.asks("both")["job_id"])["state"] == "success"
+
+
+def kill(processes: list[psutil.Process]) -> None:
+    for each in processes:
+        with suppress(psutil.NoSuchProcess):
+            each.kill()
+
+
+def kill_source(bank: RefreshedBank) -> None:
+    bank.source.kill()
+    time.sleep(random.uniform(0, 1))
+    bank.source.start()
+
+
+KILLS: dict[str, Callable[[RefreshedBank], object]] = {
+    "worker": lambda bank: kill(bank.up.named("forkserver_launcher.server")),
+    "code server": lambda bank: kill(bank.up.named("heartbeat_assets.definitions")),
+    "daemon": lambda bank: kill(bank.up.named("dagster-daemon")),
+    "webserver": lambda bank: kill(bank.up.named("dagster-webserver")),
+    "api": lambda bank: kill(bank.up.named("heartbeat_api")),
+    "marts": lambda bank: kill(bank.up.named(f"postgres -D {bank.up.home}/postgres")),
+    "source": kill_source,
+}
+
+
+def test_after_kills_at_random_moments_everything_goes_on_by_itself(bank: RefreshedBank) -> None:
+    seed = int(os.environ.get("HEARTBEAT_SEED", time.time_ns() % 10**6))
+    print(f"HEARTBEAT_SEED={seed} repeats the order and the moments")
+    chance = random.Random(seed)
+    fee_id = 100
+    for _ in range(ROUNDS):
+        for name in chance.sample(list(KILLS), len(KILLS)):
+            fee_id += 1
+            bank.charges(fee_id, 1)
+            asks_if_it_can(bank, chance.choice([(), ("fees",), ("both",)]))
+            time.sleep(chance.uniform(0.5, 3.0))
+            print(f"killing {name}")
+            KILLS[name](bank)
+    bank.waits_until(lambda: nothing_is_active(bank), SETTLED_SECONDS)
+    job = bank.ends(bank.asks_when_it_can())
+    assert job["state"] == "success", job
+    assert bank.value("fees") == bank.charged()
+    assert {each["signal"] for each in bank.up.api("/api/metrics")["metrics"]} == {"ok"}
+    assert partial_or_contradicting(bank) == []
+    assert not list((bank.up.home / "dagster" / "run_workers").glob("*"))
+    assert len(bank.up.named("forkserver_launcher.server")) == 1
+
+
+def asks_if_it_can(bank: RefreshedBank, metric_ids: tuple[str, ...]) -> None:
+    with suppress(httpx.HTTPError):
+        wanted = {"metric_ids": list(metric_ids) or "all"}
+        httpx.post(f"{bank.api}/api/metrics/recompute", json=wanted, timeout=5)
+
+
+def nothing_is_active(bank: RefreshedBank) -> bool:
+    try:
+        return bank.runs(*ACTIVE) == []
+    except (httpx.HTTPError, KeyError, TypeError, ValueError):
+        return False
+
+
+def partial_or_contradicting(bank: RefreshedBank) -> list[tuple[object, ...]]:
+    """Rows of today that are not what the last compute observed, and tables left half landed."""
+    return bank.rows(
+        """
+        select history.metric_id, history.v, observed.v
+          from heartbeat.metric_history as history
+          left join lateral (
+                select v from heartbeat.metric_observation as observation
+                 where observation.metric_id = history.metric_id
+                 order by as_of desc limit 1
+               ) as observed on true
+         where history.d = current_date
+           and (history.v is distinct from observed.v or history.error is not null)
+        union all
+        select table_name, row_count, null from heartbeat.table_load
+         where error is not null
+            or row_count <> case table_name when 'fee' then (select count(*) from bank_core.fee)
+                                            else (select count(*) from bank_core.payment) end
+        """
+    )
