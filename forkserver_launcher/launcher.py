@@ -3,6 +3,7 @@
 import logging
 import os
 import signal
+import sys
 import threading
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,6 +13,7 @@ from typing import Any, Self
 from dagster import Array, DagsterInstance, DagsterRun, DagsterRunStatus, Field, Shape, StringSource
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.instance import InstanceRef
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
 from dagster._core.origin import RepositoryPythonOrigin
@@ -21,7 +23,7 @@ from dagster._serdes import ConfigurableClass, deserialize_value, serialize_valu
 from dagster._serdes.config_class import ConfigurableClassData
 
 from forkserver_launcher.file_signatures import WatchedFolder
-from forkserver_launcher.protocol import Ended
+from forkserver_launcher.protocol import Ended, Load
 from forkserver_launcher.server_handle import ForkServerError, ServerHandle
 from forkserver_launcher.worker_lock import WorkerLocks
 
@@ -42,11 +44,13 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self,
         watch: tuple[WatchedFolder, ...] = (),
         kill_after_seconds: float = 60.0,
+        nice: int = 0,
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._watch = watch
         self._kill_after_seconds = kill_after_seconds
+        self._nice = nice
         self._inst_data = inst_data
         self._servers: dict[str, ServerHandle] = {}
         self._changing = threading.Lock()
@@ -63,6 +67,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
 
         `watch`: files that the code reads while it is loaded, as patterns in a folder.
         `kill_after_seconds`: how long the worker of a cancelled run may go on.
+        `nice`: by how much workers stand back from other processes, as the command `nice` has it.
         """
         folder = Shape(  # type: ignore[no-untyped-call]
             {"folder": StringSource, "patterns": Array(str)}
@@ -70,6 +75,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return {
             "watch": Field(Array(folder), is_required=False, default_value=[]),
             "kill_after_seconds": Field(float, is_required=False, default_value=60.0),
+            "nice": Field(int, is_required=False, default_value=0),
         }
 
     @classmethod
@@ -81,7 +87,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             WatchedFolder(Path(each["folder"]), tuple(each["patterns"]))
             for each in config_value["watch"]
         )
-        return cls(watch, config_value["kill_after_seconds"], inst_data)
+        return cls(watch, config_value["kill_after_seconds"], config_value["nice"], inst_data)
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Fork the run's worker; returns when it has its process."""
@@ -155,8 +161,8 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
                     target=self._keep_current, name="keep-current", daemon=True
                 ).start()
             fresh = ServerHandle(
-                origin,
-                self._locks_folder,
+                Load(key, self._locks_folder, self._instance_modules(), self._nice),
+                origin.executable_path or sys.executable,
                 self._watch,
                 load_seconds=_LOAD_SECONDS,
                 when_ended=self._noticed_end,
@@ -165,6 +171,13 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         if known is not None:
             known.retire()
         return fresh
+
+    def _instance_modules(self) -> tuple[str, ...]:
+        """The modules of the instance's storage, log manager and so on."""
+        parts = (getattr(self._instance.get_ref(), field) for field in InstanceRef._fields)
+        return tuple(
+            sorted({part.module_name for part in parts if isinstance(part, ConfigurableClassData)})
+        )
 
     def _keep_current(self) -> None:
         """Load changed files before a run waits for them."""

@@ -12,6 +12,10 @@ class Load:
     """A serialized RepositoryPythonOrigin."""
     locks: Path
     """The folder of the workers' locks."""
+    modules: tuple[str, ...]
+    """What a worker would import before it does anything else."""
+    nice: int
+    """By how much the server and its workers stand back from other processes."""
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ that started it; its workers go on.
 """
 
 import gc
+import importlib
 import os
 import signal
 import socket
@@ -47,6 +48,9 @@ class ForkServer:
         assert isinstance(load, Load)
         self._locks = WorkerLocks(load.locks)
         try:
+            os.nice(load.nice)
+            for module in load.modules:
+                importlib.import_module(module)
             files = _load(deserialize_value(load.repository, RepositoryPythonOrigin))
         except Exception:
             self._channel.send(NotLoaded(traceback.format_exc()))

@@ -2,16 +2,13 @@
 
 import queue
 import subprocess
-import sys
 import threading
 import time
 from collections.abc import Callable
 from multiprocessing import Pipe
 from multiprocessing.connection import Connection
-from pathlib import Path
 
 from dagster._core.instance import InstanceRef
-from dagster._core.origin import RepositoryPythonOrigin
 from dagster._serdes import serialize_value
 
 from forkserver_launcher.file_signatures import (
@@ -43,8 +40,8 @@ class ServerHandle:
 
     def __init__(
         self,
-        origin: RepositoryPythonOrigin,
-        locks: Path,
+        load: Load,
+        executable: str,
         watched: tuple[WatchedFolder, ...],
         *,
         load_seconds: float,
@@ -57,8 +54,8 @@ class ServerHandle:
         self._answers: queue.SimpleQueue[Forked | NotForked | None] = queue.SimpleQueue()
         self._began_ns = time.time_ns()
         self._content = self._content_now()
-        self._process, self._channel = _started(origin)
-        files = self._load(origin, locks, load_seconds)
+        self._process, self._channel = _started(executable)
+        files = self._load(load, load_seconds)
         self._modules = signatures(files)
         self._loaded_ns = time.time_ns()
         threading.Thread(target=self._listen, name="fork-server", daemon=True).start()
@@ -106,9 +103,9 @@ class ServerHandle:
     def _content_now(self) -> Signatures:
         return signatures(file for folder in self._watched for file in folder.files())
 
-    def _load(self, origin: RepositoryPythonOrigin, locks: Path, seconds: float) -> tuple[str, ...]:
+    def _load(self, load: Load, seconds: float) -> tuple[str, ...]:
         try:
-            self._channel.send(Load(serialize_value(origin), locks))
+            self._channel.send(load)
             answer = self._channel.recv() if self._channel.poll(seconds) else None
         except (EOFError, OSError) as error:
             self._end()
@@ -141,13 +138,13 @@ class ServerHandle:
 
 
 def _started(
-    origin: RepositoryPythonOrigin,
+    executable: str,
 ) -> tuple[subprocess.Popen[bytes], "Connection[object, object]"]:
     ours, theirs = Pipe()
     with theirs:
         process = subprocess.Popen(
             [
-                origin.executable_path or sys.executable,
+                executable,
                 *("-m", "forkserver_launcher.server", str(theirs.fileno())),
             ],
             pass_fds=[theirs.fileno()],

@@ -14,8 +14,9 @@ from heartbeat.settings import Settings
 from heartbeat_api import audit_routes, metric_routes, page_routes, refresh_routes
 from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
+from heartbeat_api.change_listener import ChangeListener
 from heartbeat_api.database import Database
-from heartbeat_api.holder import Holder
+from heartbeat_api.holder import Holder, LastRendering
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
@@ -33,11 +34,14 @@ def create_app(settings: Settings) -> FastAPI:
     snapshots = Holder(partial(read_snapshot, database, settings.zone))
     jobs = Holder(partial(read_active_job, database, desk))
 
+    changes = ChangeListener(settings.database_url, snapshots.renewed)
+
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
+        changes.open()
         yield
-        for each in (snapshots, jobs, dagster, database):
+        for each in (changes, snapshots, jobs, dagster, database):
             each.close()
 
     app = FastAPI(
@@ -52,6 +56,7 @@ def create_app(settings: Settings) -> FastAPI:
         database=database,
         snapshots=snapshots,
         jobs=jobs,
+        walls=LastRendering(),
         desk=desk,
         zone=settings.zone,
         operators=OperatorPolicy(settings),

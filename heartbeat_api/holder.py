@@ -83,3 +83,19 @@ class Holder(Generic[Value]):
         finally:
             with self._lock:
                 self._held, self._began, self._going_on = held, began, None
+
+
+class LastRendering(Generic[Value]):
+    """What was made of the last reading, for all who get that reading; at most a second old."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._reading: Reading[Value] | None = None
+        self._text = ""
+
+    def of(self, reading: Reading[Value], render: Callable[[], str]) -> str:
+        """The text of that reading."""
+        with self._lock:
+            if self._reading is not reading:
+                self._reading, self._text = reading, render()
+            return self._text

@@ -4,7 +4,7 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query
+from fastapi import APIRouter, HTTPException, Query, Response
 
 from heartbeat.backtest import BacktestError, backtest
 from heartbeat.metric_rows import read_days
@@ -19,7 +19,7 @@ from heartbeat.refresh.job import RefreshJob
 from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.build import build_id
 from heartbeat_api.database import UnavailableError
-from heartbeat_api.document import DocumentResponse
+from heartbeat_api.document import DocumentResponse, document
 from heartbeat_api.holder import Reading
 from heartbeat_api.snapshot import Snapshot
 from heartbeat_api.state import Actor, ApiState, State
@@ -42,17 +42,13 @@ def healthz(state: State) -> DocumentResponse:
 
 
 @router.get("/api/metrics")
-def metrics(state: State) -> DocumentResponse:
+def metrics(state: State) -> Response:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
     snapshot = state.snapshots.reading().required()
-    return DocumentResponse(
-        {
-            "as_of": snapshot.as_of,
-            "build": build_id(),
-            "job": _shown_job(state.jobs.reading(_JOB_PATIENCE_SECONDS)),
-            "metrics": snapshot.metrics,
-        }
-    )
+    job = _shown_job(state.jobs.reading(_JOB_PATIENCE_SECONDS))
+    head = document({"as_of": snapshot.as_of, "build": build_id(), "job": job})
+    text = f'{head[:-1]},"metrics":{snapshot.metrics_document}}}'
+    return Response(text, media_type=DocumentResponse.media_type)
 
 
 @router.get("/api/metrics/{name}")

@@ -2,18 +2,21 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import APIRouter, HTTPException, Request
 from fastapi.templating import Jinja2Templates
-from starlette.responses import RedirectResponse, Response
+from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from heartbeat.audit_view import AuditRegistry, read_audit_registry, read_audit_snapshots
 from heartbeat_api.audit_page import AuditPage, audit_page
 from heartbeat_api.build import build_id
+from heartbeat_api.holder import Reading
 from heartbeat_api.metric_page import metric_page
-from heartbeat_api.state import State
+from heartbeat_api.snapshot import Snapshot
+from heartbeat_api.state import ApiState, State
 from heartbeat_api.wall import wall
 
 router = APIRouter(include_in_schema=False)
@@ -23,6 +26,9 @@ _templates.env.trim_blocks = True
 _templates.env.lstrip_blocks = True
 
 
+_FRESH = {"Cache-Control": "no-store"}
+
+
 @router.get("/")
 def wall_page(request: Request, state: State) -> Response:
     """The wall: the last good reading; until there is one, a page that waits."""
@@ -30,7 +36,14 @@ def wall_page(request: Request, state: State) -> Response:
     if reading.value is None:
         context = {"reason": reading.failure}
         return _page(request, "waiting.html", context, HTTPStatus.SERVICE_UNAVAILABLE)
-    return _page(request, "wall.html", {"wall": wall(reading, datetime.now(UTC), state.zone)})
+    return HTMLResponse(
+        state.walls.of(reading, partial(_wall, request, reading, state)), 200, _FRESH
+    )
+
+
+def _wall(request: Request, reading: Reading[Snapshot], state: ApiState) -> str:
+    shown = wall(reading, datetime.now(UTC), state.zone)
+    return bytes(_page(request, "wall.html", {"wall": shown}).body).decode()
 
 
 @router.get("/m/{code}")
@@ -87,5 +100,5 @@ def _page(
         template,
         {**context, "build": build_id()},
         status_code=status,
-        headers={"Cache-Control": "no-store"},
+        headers=_FRESH,
     )

@@ -9,7 +9,7 @@ from fastapi import Depends, Request
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.database import Database
-from heartbeat_api.holder import Holder
+from heartbeat_api.holder import Holder, LastRendering
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.snapshot import Snapshot
 
@@ -21,6 +21,7 @@ class ApiState:
     database: Database
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
+    walls: LastRendering[Snapshot]
     desk: RefreshDesk
     zone: ZoneInfo
     operators: OperatorPolicy

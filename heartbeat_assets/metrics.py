@@ -21,6 +21,7 @@ from dagster import (
 )
 
 from heartbeat.compute import Outcome, compute_and_store
+from heartbeat.definition import prepare_definitions
 from heartbeat.freshness import freshness, source_age
 from heartbeat.metric import Metric
 from heartbeat.project import Project
@@ -47,6 +48,7 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
     metrics = {metric_key(metric.metric_id): metric for metric in project.metrics.metrics}
     if not metrics:
         return []
+    prepare_definitions(metrics.values())  # here a fork server does it once for all its runs
 
     @multi_asset(
         name="compute_metrics",

@@ -21,3 +21,15 @@ $$;
 create trigger metric_observation_refuse_early_delete
 before delete on heartbeat.metric_observation
 for each row execute function heartbeat.refuse_early_delete();
+
+create function heartbeat.tell_change() returns trigger
+language plpgsql as $$
+begin
+    notify heartbeat_changed;
+    return null;
+end
+$$;
+
+create trigger metric_history_tell_change
+after insert or update on heartbeat.metric_history
+for each statement execute function heartbeat.tell_change();
