@@ -208,6 +208,8 @@ def _write_project(project: TinyProject) -> None:
     )
     project.discovers()
     project.writes_metric("payments", "PAYM", "select count(*) from bank_core.payment")
+    keeps_a_band = project.folder / "metrics" / "payments.sql"
+    keeps_a_band.write_text(keeps_a_band.read_text().replace("threshold", "rolling_stat"))
     project.writes_metric("fees", "FEES", "select sum(eur) from bank_core.fee")
     project.writes_metric(
         "both",

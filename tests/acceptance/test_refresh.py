@@ -168,6 +168,17 @@ def test_a_backfill_waits_for_the_slot_as_well(bank: RefreshedBank) -> None:
     assert bank.landed(waiting["runId"]) == [("fee", None)]
 
 
+def test_a_daily_waits_for_a_long_refresh(bank: RefreshedBank) -> None:
+    with bank.held_up():
+        running = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(running) == "computing")
+        daily = launched_in_the_ui(bank, "benchmark", '{path: ["heartbeat", "benchmarks"]}')
+        time.sleep(3)  # three turns of the queue
+        assert [run["runId"] for run in bank.runs("QUEUED")] == [daily]
+        assert active(bank) == running
+    assert bank.ends(daily)["state"] == "success"
+
+
 def test_a_failed_job_names_what_failed(bank: RefreshedBank) -> None:
     with psycopg.connect(bank.source.url, autocommit=True) as source:
         source.execute("alter table core.fee rename to charge")
@@ -249,6 +260,17 @@ def test_a_job_outlives_a_killed(bank: RefreshedBank, process: str) -> None:
     assert bank.ends(job_id)["state"] == "success"
     assert bank.ends(waiting)["state"] == "success"
     assert bank.ends(bank.asks_when_it_can("fees"))["state"] == "success"
+
+
+def test_a_job_whose_database_was_killed_ends_and_the_next_is_green(bank: RefreshedBank) -> None:
+    with suppress(psycopg.OperationalError), bank.held_up():
+        job_id = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(job_id) == "computing")
+        kill(bank.up.named(f"postgres -D {bank.up.home}/postgres"))
+    job = bank.ends(job_id)
+    assert job["state"] in {"failed", "lost"}
+    assert job["reason"]
+    assert bank.ends(bank.asks_when_it_can("both"))["state"] == "success"
 
 
 def test_a_worker_that_dies_while_the_daemon_is_away_is_lost_as_well(bank: RefreshedBank) -> None:

@@ -2,11 +2,14 @@
 
 import json
 import shutil
+import socket
 import tempfile
+import threading
 import time
 from collections.abc import Iterator
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
@@ -359,3 +362,78 @@ def test_a_picture_can_do_nothing_even_when_it_is_opened_on_its_own(client: http
 
 def test_no_cut_is_a_page_that_says_so(client: httpx.Client) -> None:
     assert "No audit cut is registered yet." in client.get("/audit").text
+
+
+class CountingDagster(BaseHTTPRequestHandler):
+    """A Dagster webserver on which nothing runs, and which counts who asks."""
+
+    asked = 0
+
+    def do_POST(self) -> None:
+        type(self).asked += 1
+        self.rfile.read(int(self.headers["content-length"]))
+        body = b'{"data": {"runsOrError": {"__typename": "Runs", "results": []}}}'
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_any_number_of_screens_cost_dagster_one_question_a_second(
+    marts_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    CountingDagster.asked = 0
+    dagster = ThreadingHTTPServer(("127.0.0.1", 0), CountingDagster)
+    threading.Thread(target=dagster.serve_forever, daemon=True).start()
+    monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", f"http://127.0.0.1:{dagster.server_port}")
+    began = time.monotonic()
+    with served(api_on(marts_url)) as origin, httpx.Client(base_url=origin) as client:
+        answers = [client.get("/api/metrics/active-job").json() for _ in range(300)]
+        documents = [client.get("/api/metrics").json() for _ in range(20)]
+        seconds = time.monotonic() - began
+    dagster.shutdown()
+    dagster.server_close()
+    assert answers == [{"job": None}] * 300
+    assert {document["job"] for document in documents} == {None}
+    assert 1 <= CountingDagster.asked <= seconds + 2
+
+
+@pytest.mark.usefixtures("usual_wall")
+def test_while_dagster_is_away_the_wall_is_shown_and_the_job_is_not_guessed(
+    marts_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        nobody = f"http://127.0.0.1:{listener.getsockname()[1]}"
+    monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", nobody)
+    with served(api_on(marts_url)) as origin, httpx.Client(base_url=origin) as client:
+        document = client.get("/api/metrics").json()
+        assert (document["job"], len(document["metrics"])) == (None, len(USUAL_WALL))
+        for answer in (
+            client.get("/api/metrics/active-job"),
+            client.get("/api/metrics/recompute/00000000-0000-0000-0000-000000000000"),
+            client.post("/api/metrics/recompute", json={"metric_ids": "all"}),
+        ):
+            assert answer.status_code == 503
+            assert "Dagster's webserver does not answer" in answer.json()["detail"]
+            assert answer.headers["retry-after"] == "5"
+
+
+def test_a_new_number_is_served_without_waiting_for_the_next_read(
+    marts: psycopg.Connection, client: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heartbeat_api.holder._LIFETIME_SECONDS", 3600)
+    monkeypatch.setattr("heartbeat_api.holder._OLDEST_SECONDS", 3600)
+    metric = StoredMetric("fees", "FEES", "Fees", values=[1.0])
+    store(marts, [metric], datetime.now(UTC))
+    deadline = time.monotonic() + 20
+    while client.get("/api/metrics").json().get("metrics", []) == []:
+        assert time.monotonic() < deadline
+    for value in (2, 3):
+        marts.execute("update heartbeat.metric_history set v = %s", [value])
+        while one("FEES", client)["value"] != value:
+            assert time.monotonic() < deadline
+            time.sleep(0.02)
