@@ -68,7 +68,7 @@ class Stack:
                 assert job["tables"]["done"] == job["tables"]["planned"] > 0
                 assert job["metrics"]["done"] == job["metrics"]["planned"] > 0
                 return time.perf_counter() - began
-            time.sleep(0.2)
+            time.sleep(0.5)
 
     def _metric(self) -> dict[str, str]:
         metric: dict[str, str] = self.api.get(f"/api/metrics/{METRIC}").json()

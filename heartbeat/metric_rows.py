@@ -191,6 +191,6 @@ def _by_metric(
     """The rows without their metric_id, grouped by it."""
     grouped: defaultdict[str, list[_Row]] = defaultdict(list)
     with connection.cursor(row_factory=dict_row) as cursor:
-        for columns in cursor.execute(_STATEMENTS[name].encode(), parameters):
+        for columns in cursor.execute(_STATEMENTS[name].encode(), parameters).fetchall():
             grouped[columns.pop("metric_id")].append(row(**columns))
     return grouped

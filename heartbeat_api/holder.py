@@ -7,6 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from typing import Generic, TypeVar
 
+from anyio import to_thread
+
 from heartbeat_api.database import UnavailableError
 
 Value = TypeVar("Value")
@@ -55,14 +57,25 @@ class Holder(Generic[Value]):
 
     def reading(self, patience_seconds: float | None = None) -> Reading[Value]:
         """The present reading; who has little patience may get an older one."""
+        awaited = self._awaited()
+        if awaited is not None:
+            wait([awaited], patience_seconds)
+        return self._held
+
+    async def read(self, patience_seconds: float | None = None) -> Reading[Value]:
+        """The present reading, without a thread unless it must be waited for."""
+        awaited = self._awaited()
+        if awaited is not None:
+            await to_thread.run_sync(wait, [awaited], patience_seconds)
+        return self._held
+
+    def _awaited(self) -> Future[None] | None:
+        """The read that a request must wait for; begins one when it is time."""
         with self._lock:
             age = self._clock() - self._began
             if age >= _LIFETIME_SECONDS and self._going_on is None:
                 self._going_on = self._reader.submit(self._renew)
-            waited_for = self._going_on if age >= _OLDEST_SECONDS else None
-        if waited_for is not None:
-            wait([waited_for], patience_seconds)
-        return self._held
+            return self._going_on if age >= _OLDEST_SECONDS else None
 
     def renewed(self) -> Reading[Value]:
         """A reading that began after this call: for the caller who has just written something."""

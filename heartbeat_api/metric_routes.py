@@ -33,28 +33,28 @@ Days = Annotated[int | None, Query(ge=1, description="Only the last days that ha
 
 
 @router.get("/healthz")
-def healthz(state: State) -> DocumentResponse:
+async def healthz(state: State) -> DocumentResponse:
     """200 while the database answers; else 503 with the reason."""
-    reading = state.snapshots.reading()
+    reading = await state.snapshots.read()
     if reading.failure:
         raise UnavailableError(reading.failure)
     return DocumentResponse({"status": "ok", "build": build_id()})
 
 
 @router.get("/api/metrics")
-def metrics(state: State) -> Response:
+async def metrics(state: State) -> Response:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
-    snapshot = state.snapshots.reading().required()
-    job = _shown_job(state.jobs.reading(_JOB_PATIENCE_SECONDS))
+    snapshot = (await state.snapshots.read()).required()
+    job = _shown_job(await state.jobs.read(_JOB_PATIENCE_SECONDS))
     head = document({"as_of": snapshot.as_of, "build": build_id(), "job": job})
     text = f'{head[:-1]},"metrics":{snapshot.metrics_document}}}'
     return Response(text, media_type=DocumentResponse.media_type)
 
 
 @router.get("/api/metrics/{name}")
-def metric(name: str, state: State) -> DocumentResponse:
+async def metric(name: str, state: State) -> DocumentResponse:
     """One metric by metric_id or code."""
-    return DocumentResponse(_found(state, name))
+    return DocumentResponse(_named(await state.snapshots.read(), name))
 
 
 @router.patch("/api/metrics/{name}/verification")

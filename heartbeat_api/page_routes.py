@@ -30,9 +30,9 @@ _FRESH = {"Cache-Control": "no-store"}
 
 
 @router.get("/")
-def wall_page(request: Request, state: State) -> Response:
+async def wall_page(request: Request, state: State) -> Response:
     """The wall: the last good reading; until there is one, a page that waits."""
-    reading = state.snapshots.reading()
+    reading = await state.snapshots.read()
     if reading.value is None:
         context = {"reason": reading.failure}
         return _page(request, "waiting.html", context, HTTPStatus.SERVICE_UNAVAILABLE)

@@ -58,9 +58,9 @@ def job(job_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")], state: State) 
 
 
 @router.get("/active-job")
-def active_job(state: State) -> DocumentResponse:
+async def active_job(state: State) -> DocumentResponse:
     """The job that runs, or waits; null without any. One read a second for all who ask."""
-    return DocumentResponse({"job": state.jobs.reading().fresh().job})
+    return DocumentResponse({"job": (await state.jobs.read()).fresh().job})
 
 
 def _request(state: ApiState, request: RecomputeRequest, actor: str, asked_at: float) -> Ticket:

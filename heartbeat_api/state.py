@@ -27,7 +27,7 @@ class ApiState:
     operators: OperatorPolicy
 
 
-def _state_of(request: Request) -> ApiState:
+async def _state_of(request: Request) -> ApiState:
     return cast(ApiState, request.app.state.api)
 
 

@@ -31,6 +31,7 @@ from heartbeat.sql import platform_statements
 _STATEMENTS = platform_statements("refresh")
 _EARLIER_RUNS = 5
 _MOST_ESTIMATES = 100
+_GRAPH_SECONDS = 10.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +65,7 @@ class RefreshDesk:
     def __init__(self, dagster: DagsterClient) -> None:
         self._dagster = dagster
         self._last: _Issued | None = None
+        self._graph: tuple[float, AssetGraph] | None = None
         self._estimates: dict[str, float | None] = {}
 
     def request(
@@ -125,7 +127,7 @@ class RefreshDesk:
         active = self._dagster.active_runs()
         if not active:
             return None
-        graph = self._dagster.assets(REFRESH_JOB)
+        graph = self._known_graph()
         refreshing = [run for run in active if planned(run, graph).assets]
         refreshing.sort(key=lambda run: state_of(run) is JobState.QUEUED)
         return self._described(connection, refreshing[0], active, graph) if refreshing else None
@@ -139,13 +141,19 @@ class RefreshDesk:
     ) -> RefreshJob:
         return describe(
             run,
-            graph or self._dagster.assets(REFRESH_JOB),
+            graph or self._known_graph(),
             read_ledger(connection, run.run_id),
             active=self._active_beside(run) if active is None else active,
             failure=self._dagster.failure(run.run_id) if run.status == "FAILURE" else None,
             estimated_seconds=self._estimate(run),
             now=datetime.now(UTC),
         )
+
+    def _known_graph(self) -> AssetGraph:
+        """The assets as they were within the last seconds: good enough to tell how a job goes."""
+        if self._graph is None or time.monotonic() - self._graph[0] > _GRAPH_SECONDS:
+            self._graph = (time.monotonic(), self._dagster.assets(REFRESH_JOB))
+        return self._graph[1]
 
     def _active_beside(self, run: Run) -> list[Run]:
         return self._dagster.active_runs() if state_of(run) is JobState.QUEUED else []

@@ -27,6 +27,8 @@ _DEMO_SERVERS = {"--url": "demo-sources-a", "--other-url": "demo-sources-b"}
 _DEMO_BANK = (sys.executable, "-m", "demo_bank")
 _READY_SECONDS = 120
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
+_STANDING_BACK = ("nice", "-n", "5")
+"""A database that computes must not keep the processor from the servers of the screens."""
 _FIRST_RUNS = {
     "refresh": "Landing tables, computing metrics",
     "benchmark": "Telling what is typical",
@@ -92,7 +94,13 @@ class Stack:
     def programs(self) -> list[Program]:
         """What supervisord keeps up: the embedded servers, then Heartbeat's own processes."""
         databases = [
-            Program(name, server.command(), 1, stop_signal="INT", user=server.system_user)
+            Program(
+                name,
+                [*_STANDING_BACK, *server.command()],
+                1,
+                stop_signal="INT",
+                user=server.system_user,
+            )
             for name, server in self._servers.items()
         ]
         serve = [sys.executable, "-m", "heartbeat", "serve"]
