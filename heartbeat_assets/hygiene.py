@@ -14,6 +14,8 @@ from dagster import (
     RunsFilter,
     asset,
 )
+from dagster._core.storage.event_log.schema import AssetCheckExecutionsTable
+from dagster._core.storage.event_log.sql_event_log import SqlEventLogStorage
 
 from heartbeat.hygiene import remove_old
 from heartbeat.project import Project
@@ -59,6 +61,7 @@ def remove_old_runs(instance: DagsterInstance, before: datetime) -> int:
         instance.compute_log_manager.delete_logs(prefix=[run_id])
         instance.delete_run(run_id)
         removed += 1
+    _remove_check_results(instance, before)
     _remove_logs_without_run(instance, before)
     return removed
 
@@ -67,6 +70,15 @@ def _old_runs(instance: DagsterInstance, before: datetime) -> Iterator[str]:
     old = RunsFilter(statuses=_ENDED, created_before=before)
     while batch := instance.get_run_records(old, limit=_BATCH, ascending=True):
         yield from (record.dagster_run.run_id for record in batch)
+
+
+def _remove_check_results(instance: DagsterInstance, before: datetime) -> None:
+    """Results of asset checks, which Dagster keeps when it deletes their run."""
+    storage = instance.event_log_storage
+    assert isinstance(storage, SqlEventLogStorage)
+    old = AssetCheckExecutionsTable.c.create_timestamp < before.astimezone(UTC).replace(tzinfo=None)
+    with storage.index_connection() as connection:
+        connection.execute(AssetCheckExecutionsTable.delete().where(old))
 
 
 def _remove_logs_without_run(instance: DagsterInstance, before: datetime) -> None:

@@ -9,13 +9,14 @@ from typing import Any
 
 import psycopg
 import pytest
-from dagster import DagsterInstance, ExecuteInProcessResult
+from dagster import AssetCheckKey, DagsterInstance, ExecuteInProcessResult
 
 from heartbeat.settings import Settings
 from heartbeat_assets.hygiene import remove_old_runs
-from tests.integration.tiny_project import HYGIENE, TinyProject
+from tests.integration.tiny_project import COUNT, HYGIENE, TinyProject
 
 DAY = timedelta(days=1)
+CHECKED = AssetCheckKey(COUNT, "within_its_lines")
 
 
 @pytest.fixture
@@ -47,11 +48,19 @@ def test_runs_that_ended_long_ago_go_with_their_events_and_logs(
     now = datetime.now(UTC)
     assert remove_old_runs(instance, now - DAY) == 0
     assert instance.has_run(old)
+    assert check_results(instance) > 0
     assert not orphan.exists()
     assert remove_old_runs(instance, now) == 1
     assert [run.run_id for run in instance.get_runs()] == [waiting]
     assert instance.all_logs(old) == []
+    assert check_results(instance) == 0
     assert not log.exists()
+
+
+def check_results(instance: DagsterInstance) -> int:
+    storage = instance.event_log_storage
+    found = storage.get_asset_check_execution_history(CHECKED, limit=10)
+    return len(found)
 
 
 def test_old_observations_and_leftovers_go_and_the_history_stays(
