@@ -9,9 +9,9 @@ from typing import Any
 import altair as alt
 import pandas as pd
 
-from heartbeat.audit_cut import Connection, window_days
-from heartbeat.chart_theme import CHART_WIDTH, Colour
-from heartbeat.wording import value_text
+from heartbeat.audit.audit_cut import Connection, window_days
+from heartbeat.audit.chart_theme import CHART_WIDTH, Colour
+from heartbeat.judgement.wording import value_text
 
 META = {
     "page": "overview",

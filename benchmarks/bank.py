@@ -21,7 +21,7 @@ import psycopg
 from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.marts_session import reading_as_of
-from heartbeat.metric_file import load_metrics
+from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.schema.migration import migrate
 
 REPOSITORY = Path(__file__).parents[1]

@@ -22,13 +22,13 @@ from pathlib import Path
 import psycopg
 from dagster import DagsterInstance, JobDefinition, execute_job, reconstructable
 
-from heartbeat.compute import compute_and_store
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.marts_session import reading_as_of
-from heartbeat.metric import Metric
-from heartbeat.metric_file import load_metrics
-from heartbeat.registry import sync
+from heartbeat.metrics.compute import compute_and_store
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.registry import sync
 from heartbeat.settings import Settings
 from heartbeat.stack.process import environment, write_dagster_home
 from heartbeat_assets.code_location import code_location

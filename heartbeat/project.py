@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from heartbeat.audit_cut import LoadedCuts, load_cuts
+from heartbeat.audit.audit_cut import LoadedCuts, load_cuts
 from heartbeat.errors import ContentError
 from heartbeat.landing.catalog import Table
-from heartbeat.metric_file import LoadedMetrics, load_metrics
+from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
 from heartbeat.source import LoadedSources, Source, load_sources
 from heartbeat.table_reference import TableRef
 

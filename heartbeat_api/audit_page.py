@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from datetime import datetime
 from urllib.parse import quote
 
-from heartbeat.audit_view import AuditCutView, AuditRegistry, AuditSnapshotView
-from heartbeat.freshness import source_age
-from heartbeat.wording import age_text
+from heartbeat.audit.audit_view import AuditCutView, AuditRegistry, AuditSnapshotView
+from heartbeat.judgement.freshness import source_age
+from heartbeat.judgement.wording import age_text
 
 Snapshots = Mapping[tuple[str, str], AuditSnapshotView]
 

@@ -7,7 +7,7 @@ from typing import Any
 from fastapi import APIRouter, HTTPException
 from starlette.responses import Response
 
-from heartbeat.audit_view import (
+from heartbeat.audit.audit_view import (
     AuditCutView,
     AuditSnapshotView,
     read_audit_drawing,

@@ -7,12 +7,12 @@ from urllib.parse import quote
 
 from markupsafe import Markup
 
-from heartbeat.freshness import freshness, source_age
-from heartbeat.metric import Period
-from heartbeat.metric_view import MetricView
-from heartbeat.signal import Signal
-from heartbeat.status import Status
-from heartbeat.wording import ValueParts, age_text, value_parts, value_text
+from heartbeat.judgement.freshness import freshness, source_age
+from heartbeat.judgement.signal import Signal
+from heartbeat.judgement.status import Status
+from heartbeat.judgement.wording import ValueParts, age_text, value_parts, value_text
+from heartbeat.metrics.metric import Period
+from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.sparkline import Lines, Sparkline, metric_lines, sparkline_svg
 
 _NEW = timedelta(hours=24)

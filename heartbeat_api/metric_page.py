@@ -7,9 +7,9 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from heartbeat.metric_rows import MetricProse
-from heartbeat.metric_view import MetricView
-from heartbeat.wording import value_text
+from heartbeat.judgement.wording import value_text
+from heartbeat.metrics.metric_rows import MetricProse
+from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.face import Face, face
 from heartbeat_api.sparkline import Sparkline, metric_lines, sparkline_svg
 

@@ -6,10 +6,10 @@ from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Response
 
-from heartbeat.backtest import BacktestError, backtest
-from heartbeat.metric_rows import read_days
-from heartbeat.metric_view import MetricView
-from heartbeat.operator_change import (
+from heartbeat.metrics.backtest import BacktestError, backtest
+from heartbeat.metrics.metric_rows import read_days
+from heartbeat.metrics.metric_view import MetricView
+from heartbeat.metrics.operator_change import (
     OperatorChange,
     RefusedChangeError,
     UnknownMetricError,

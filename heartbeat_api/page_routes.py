@@ -10,7 +10,7 @@ from fastapi import APIRouter, HTTPException, Request
 from fastapi.templating import Jinja2Templates
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
-from heartbeat.audit_view import AuditRegistry, read_audit_registry, read_audit_snapshots
+from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry, read_audit_snapshots
 from heartbeat_api.audit_page import AuditPage, audit_page
 from heartbeat_api.build import build_id
 from heartbeat_api.holder import Reading

@@ -6,8 +6,8 @@ from datetime import UTC, datetime
 from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_rows import MetricProse, read_prose
-from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.metrics.metric_rows import MetricProse, read_prose
+from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat_api.database import Database
 from heartbeat_api.document import document
 

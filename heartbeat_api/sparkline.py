@@ -7,10 +7,10 @@ from itertools import pairwise
 
 from markupsafe import Markup
 
-from heartbeat.metric import Direction
-from heartbeat.metric_rows import DayValue
-from heartbeat.metric_view import MetricView
-from heartbeat.status import Band
+from heartbeat.judgement.status import Band
+from heartbeat.metrics.metric import Direction
+from heartbeat.metrics.metric_rows import DayValue
+from heartbeat.metrics.metric_view import MetricView
 
 DAYS = 90
 

@@ -6,8 +6,8 @@ from datetime import datetime, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_view import MetricView
-from heartbeat.wording import age_text
+from heartbeat.judgement.wording import age_text
+from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.build import build_id
 from heartbeat_api.face import Face, face
 from heartbeat_api.holder import Reading

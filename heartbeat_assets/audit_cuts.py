@@ -12,8 +12,8 @@ from dagster import (
     asset,
 )
 
-from heartbeat.audit_cut import AuditCut
-from heartbeat.audit_snapshot import SnapshotOutcome, compute_snapshot, sync_cuts
+from heartbeat.audit.audit_cut import AuditCut
+from heartbeat.audit.audit_snapshot import SnapshotOutcome, compute_snapshot, sync_cuts
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat_assets.ingest import INGEST_POOL, table_key

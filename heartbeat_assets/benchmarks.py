@@ -4,8 +4,8 @@ from datetime import UTC, datetime
 
 from dagster import AssetKey, AssetsDefinition, MaterializeResult, asset
 
-from heartbeat.benchmarking import store_benchmarks
-from heartbeat.metric import Kind
+from heartbeat.metrics.benchmarking import store_benchmarks
+from heartbeat.metrics.metric import Kind
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat_assets.ingest import INGEST_POOL

@@ -19,7 +19,7 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster_dlt import DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
-from heartbeat.freshness import source_age
+from heartbeat.judgement.freshness import source_age
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import schema_pipeline

@@ -20,14 +20,14 @@ from dagster import (
     multi_asset,
 )
 
-from heartbeat.compute import Outcome, compute_and_store
-from heartbeat.definition import prepare_definitions
-from heartbeat.freshness import freshness, source_age
-from heartbeat.metric import Metric
+from heartbeat.judgement.freshness import freshness, source_age
+from heartbeat.judgement.status import Status
+from heartbeat.metrics.compute import Outcome, compute_and_store
+from heartbeat.metrics.definition import prepare_definitions
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
-from heartbeat.registry import sync
 from heartbeat.settings import Settings
-from heartbeat.status import Status
 from heartbeat_assets.ingest import table_key
 from heartbeat_assets.landing import RECONCILE_TAG
 

@@ -14,9 +14,9 @@ from dagster import (
     asset,
 )
 
-from heartbeat.audit_snapshot import sync_cuts
+from heartbeat.audit.audit_snapshot import sync_cuts
+from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
-from heartbeat.registry import sync
 from heartbeat.settings import Settings
 
 REGISTRY_KEY = AssetKey(["heartbeat", "registry"])

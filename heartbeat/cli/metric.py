@@ -9,18 +9,18 @@ from typing import Annotated
 import psycopg
 import typer
 
-from heartbeat.backtest import LineBacktest, backtest
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import HeartbeatError
-from heartbeat.freshness import source_age
-from heartbeat.metric import Metric
-from heartbeat.metric_query import explain
-from heartbeat.metric_rows import read_days, read_observations, read_polls
-from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.judgement.freshness import source_age
+from heartbeat.judgement.wording import age_text
+from heartbeat.metrics.backtest import LineBacktest, backtest
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_query import explain
+from heartbeat.metrics.metric_rows import read_days, read_observations, read_polls
+from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.plain_json import plain_json
 from heartbeat.project import Project
 from heartbeat.settings import Settings
-from heartbeat.wording import age_text
 
 app = typer.Typer(no_args_is_help=True, help="For the authors of metrics.")
 

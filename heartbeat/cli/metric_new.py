@@ -11,15 +11,15 @@ import typer
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.cli.metric import print_metric
-from heartbeat.compute import compute_and_store
 from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.landing.catalog import Column
 from heartbeat.lint.linter import lint
-from heartbeat.metric import Direction, Period
-from heartbeat.metric_draft import ROLLING, Draft, Measure
-from heartbeat.metric_file import parse_metric
+from heartbeat.metrics.compute import compute_and_store
+from heartbeat.metrics.metric import Direction, Period
+from heartbeat.metrics.metric_draft import ROLLING, Draft, Measure
+from heartbeat.metrics.metric_file import parse_metric
+from heartbeat.metrics.registry import sync
 from heartbeat.project import LandedTable, Project
-from heartbeat.registry import sync
 from heartbeat.settings import Settings
 from heartbeat.table_reference import TableRef
 

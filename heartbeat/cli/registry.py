@@ -7,9 +7,9 @@ import typer
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import ContentError, HeartbeatError
-from heartbeat.metric_file import load_metrics
-from heartbeat.registry import ChangeKind, SyncPlan, plan_sync
-from heartbeat.registry import sync as sync_registry
+from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.registry import ChangeKind, SyncPlan, plan_sync
+from heartbeat.metrics.registry import sync as sync_registry
 
 app = typer.Typer(no_args_is_help=True, help="The metric files as the database knows them.")
 

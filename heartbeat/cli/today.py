@@ -11,13 +11,13 @@ import typer
 from psycopg.rows import class_row
 
 from heartbeat.cli.marts import opened_marts
-from heartbeat.freshness import Freshness, source_age
-from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.judgement.freshness import Freshness, source_age
+from heartbeat.judgement.signal import Signal
+from heartbeat.judgement.status import Status
+from heartbeat.judgement.wording import age_text
+from heartbeat.metrics.metric_view import MetricView, read_metrics
+from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
-from heartbeat.signal import Signal
-from heartbeat.status import Status
-from heartbeat.verification import VerificationState
-from heartbeat.wording import age_text
 
 _FAILED_LOADS = (
     "select schema_name || '.' || table_name as table, polled_at, error"

@@ -11,18 +11,18 @@ import psycopg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from heartbeat.benchmarking import store_benchmarks
 from heartbeat.cli.marts import opened_marts
-from heartbeat.compute import Outcome, compute_and_store
-from heartbeat.compute import compute as compute_one
 from heartbeat.errors import HeartbeatError
-from heartbeat.metric import Metric
-from heartbeat.metric_file import load_metrics
+from heartbeat.metrics.benchmarking import store_benchmarks
+from heartbeat.metrics.compute import Outcome, compute_and_store
+from heartbeat.metrics.compute import compute as compute_one
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.registered_lines import read_lines
+from heartbeat.metrics.registry import sync
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.refresh.job import JobState, Phase, RefreshJob
-from heartbeat.registered_lines import read_lines
-from heartbeat.registry import sync
 from heartbeat.settings import Settings
 
 if TYPE_CHECKING:

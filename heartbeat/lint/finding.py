@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from heartbeat.metric import Metric
+from heartbeat.metrics.metric import Metric
 
 
 @dataclass(frozen=True)

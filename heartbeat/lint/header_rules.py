@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from heartbeat.lint.finding import Finding
-from heartbeat.metric import Kind, Metric
+from heartbeat.metrics.metric import Kind, Metric
 
 _FEWEST_WORDS = 8
 _HEADER_LINE = 1

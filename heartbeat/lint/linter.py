@@ -26,7 +26,7 @@ from heartbeat.lint.statement_rules import (
     UnorderedLimit,
 )
 from heartbeat.marts_session import reading_as_of
-from heartbeat.metric import Metric
+from heartbeat.metrics.metric import Metric
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements

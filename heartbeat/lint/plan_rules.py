@@ -11,8 +11,8 @@ from psycopg import Connection
 
 from heartbeat.lint.finding import Finding, Statement, statements
 from heartbeat.lint.searched_columns import searched_columns
-from heartbeat.metric import Metric
-from heartbeat.metric_query import ComputeError, fault, read_value
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_query import ComputeError, fault, read_value
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
 

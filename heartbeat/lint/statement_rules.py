@@ -8,7 +8,7 @@ from sqlglot import Token, TokenType, exp
 from sqlglot.optimizer.scope import Scope, traverse_scope
 
 from heartbeat.lint.finding import Finding, Statement, statements
-from heartbeat.metric import Metric
+from heartbeat.metrics.metric import Metric
 
 _DIALECT = "postgres"
 

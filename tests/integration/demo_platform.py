@@ -16,14 +16,14 @@ from demo_bank.databases import reader_urls
 from demo_bank.incidents import Incidents
 from demo_bank.life import LivingBank
 from demo_bank.simulation import Bank
-from heartbeat.compute import Outcome, compute
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing.landing_run import LandingRun
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import select_tables
+from heartbeat.metrics.compute import Outcome, compute
+from heartbeat.metrics.registered_lines import read_lines
+from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
-from heartbeat.registered_lines import read_lines
-from heartbeat.registry import sync
 from heartbeat.settings import Settings
 from tests.integration.landed_bank import Notes
 

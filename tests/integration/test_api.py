@@ -19,7 +19,7 @@ import pytest
 
 from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
-from heartbeat.metric_view import MetricView, read_metrics
+from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
 from tests.unit.heartbeat_api.served import api_on, served

@@ -11,8 +11,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from heartbeat.audit_cut import AuditCut, load_cuts
-from heartbeat.audit_snapshot import (
+from heartbeat.audit.audit_cut import AuditCut, load_cuts
+from heartbeat.audit.audit_snapshot import (
     PayloadError,
     SnapshotOutcome,
     UnknownWindowError,
@@ -20,7 +20,7 @@ from heartbeat.audit_snapshot import (
     json_payload,
     sync_cuts,
 )
-from heartbeat.chart_rendering import ChartError, render
+from heartbeat.audit.chart_rendering import ChartError, render
 
 AS_OF = datetime(2026, 2, 14, 12, tzinfo=UTC)
 

@@ -12,11 +12,11 @@ from psycopg.conninfo import make_conninfo
 from demo_bank.incidents import LATE_PER_ROW
 from demo_bank.simulation import as_datetime, instant
 from heartbeat.embedded_postgres import EmbeddedPostgres
-from heartbeat.freshness import Freshness, freshness
+from heartbeat.judgement.freshness import Freshness, freshness
 from heartbeat.landing.catalog import read_catalog
 from heartbeat.landing.drift import drift
 from heartbeat.landing.source_session import source_session
-from heartbeat.metric_file import load_metrics
+from heartbeat.metrics.metric_file import load_metrics
 from tests.integration.demo_platform import ANCHOR, REPOSITORY, DemoPlatform, demo_platform
 
 CARD = "card_activation_rate_30d"

@@ -9,13 +9,13 @@ import psycopg
 import pytest
 
 from demo_bank.truth import true_values
-from heartbeat.compute import Outcome
 from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.judgement.status import Status
 from heartbeat.lint.linter import lint
 from heartbeat.marts_session import reading_as_of
-from heartbeat.metric import Metric
-from heartbeat.metric_file import load_metrics
-from heartbeat.status import Status
+from heartbeat.metrics.compute import Outcome
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_file import load_metrics
 from tests.integration.demo_platform import ANCHOR, REPOSITORY, DemoPlatform, demo_platform
 
 METRICS = {metric.metric_id: metric for metric in load_metrics(REPOSITORY / "metrics").metrics}

@@ -6,9 +6,9 @@ from typing import Any
 import psycopg
 import pytest
 
-from heartbeat.benchmarking import store_benchmarks
-from heartbeat.metric_file import load_metrics
-from heartbeat.registry import sync
+from heartbeat.metrics.benchmarking import store_benchmarks
+from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.registry import sync
 from heartbeat.settings import Settings
 
 NOW = datetime(2026, 11, 20, 4, 23, tzinfo=UTC)

@@ -10,9 +10,9 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from heartbeat.compute import Outcome, compute, compute_and_store
-from heartbeat.metric_file import load_metrics
-from heartbeat.registry import sync
+from heartbeat.metrics.compute import Outcome, compute, compute_and_store
+from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.registry import sync
 from heartbeat.settings import Settings
 
 NOON = datetime(2026, 11, 20, 12, 0, tzinfo=UTC)

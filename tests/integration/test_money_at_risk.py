@@ -8,9 +8,9 @@ import psycopg
 import pytest
 from psycopg import sql
 
-from heartbeat.audit_cut import AuditCut, load_cuts
-from heartbeat.audit_snapshot import compute_snapshot
-from heartbeat.chart_rendering import render
+from heartbeat.audit.audit_cut import AuditCut, load_cuts
+from heartbeat.audit.audit_snapshot import compute_snapshot
+from heartbeat.audit.chart_rendering import render
 
 NOW = datetime(2026, 2, 14, 12)  # noqa: DTZ001 - the bank writes naive UTC
 AS_OF = NOW.replace(tzinfo=UTC)

@@ -10,8 +10,8 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
-from heartbeat.metric_file import load_metrics
-from heartbeat.registry import sync
+from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.registry import sync
 from heartbeat.settings import Settings
 from heartbeat_api.app import create_app
 from tests.unit.heartbeat_api.served import served

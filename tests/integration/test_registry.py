@@ -9,8 +9,8 @@ import pytest
 from psycopg import sql
 from psycopg.rows import dict_row
 
-from heartbeat.metric_file import LoadedMetrics, load_metrics
-from heartbeat.registry import (
+from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
+from heartbeat.metrics.registry import (
     ChangeKind,
     ColumnChange,
     KeptValue,

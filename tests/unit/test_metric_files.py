@@ -8,8 +8,8 @@ from sqlglot import parse_one
 from sqlglot.optimizer.scope import traverse_scope
 
 from heartbeat.lint.linter import lint_files
-from heartbeat.metric import Metric
-from heartbeat.metric_file import load_metrics
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.project import Project
 
 REPOSITORY = Path(__file__).parents[2]

@@ -9,9 +9,9 @@ import pytest
 import sqlglot
 from sqlglot import exp
 
-from heartbeat.audit_cut import AuditCut, load_cuts
-from heartbeat.metric import Metric
-from heartbeat.metric_file import load_metrics, parse_metric
+from heartbeat.audit.audit_cut import AuditCut, load_cuts
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_file import load_metrics, parse_metric
 from heartbeat.source import load_sources
 
 REPOSITORY = Path(__file__).parents[2]

@@ -4,7 +4,7 @@ from textwrap import dedent
 
 import pytest
 
-from heartbeat.audit_cut import AuditCut, load_cuts, window_days
+from heartbeat.audit.audit_cut import AuditCut, load_cuts, window_days
 from heartbeat.table_reference import TableRef
 
 META = """

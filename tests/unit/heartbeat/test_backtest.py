@@ -3,9 +3,9 @@ from decimal import Decimal
 
 import pytest
 
-from heartbeat.backtest import BacktestError, Stretch, backtest
-from heartbeat.metric import Direction
-from heartbeat.metric_rows import DayValue
+from heartbeat.metrics.backtest import BacktestError, Stretch, backtest
+from heartbeat.metrics.metric import Direction
+from heartbeat.metrics.metric_rows import DayValue
 
 FIRST = date(2026, 11, 1)
 LOWER, HIGHER, IN_RANGE = (

@@ -4,8 +4,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.benchmark import Benchmark, benchmark
-from heartbeat.metric import Season
+from heartbeat.judgement.benchmark import Benchmark, benchmark
+from heartbeat.metrics.metric import Season
 
 TODAY = date(2026, 11, 20)
 

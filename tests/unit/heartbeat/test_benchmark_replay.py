@@ -11,10 +11,10 @@ from pathlib import Path
 
 import pytest
 
-from heartbeat.benchmark import benchmark
-from heartbeat.metric import Direction, Kind, Season
-from heartbeat.registered_lines import RegisteredLines
-from heartbeat.status import Status
+from heartbeat.judgement.benchmark import benchmark
+from heartbeat.judgement.status import Status
+from heartbeat.metrics.metric import Direction, Kind, Season
+from heartbeat.metrics.registered_lines import RegisteredLines
 
 DAYS, WARM_UP, SHIFT_ON = 730, 60, 400
 FIRST = date(2025, 1, 1)

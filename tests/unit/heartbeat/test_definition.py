@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from heartbeat.definition import definition_of, differences
-from heartbeat.metric import Direction, Metric, Period
-from heartbeat.metric_file import parse_metric
+from heartbeat.metrics.definition import definition_of, differences
+from heartbeat.metrics.metric import Direction, Metric, Period
+from heartbeat.metrics.metric_file import parse_metric
+from heartbeat.metrics.verification import Signature, VerificationState, verification
 from heartbeat.table_reference import TableRef
-from heartbeat.verification import Signature, VerificationState, verification
 
 FILE = """\
 /* ---

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.freshness import Freshness, freshness, source_age
-from heartbeat.metric import Period
+from heartbeat.judgement.freshness import Freshness, freshness, source_age
+from heartbeat.metrics.metric import Period
 
 NOW = datetime(2026, 3, 29, 12, tzinfo=UTC)
 AMBER_HOURS = {

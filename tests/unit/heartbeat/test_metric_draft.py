@@ -6,8 +6,8 @@ import pytest
 
 from heartbeat.landing.catalog import Catalog, Column, Table, write_catalog
 from heartbeat.lint.linter import lint_files
-from heartbeat.metric import Direction, Kind, Period
-from heartbeat.metric_draft import Draft, DraftError, Measure
+from heartbeat.metrics.metric import Direction, Kind, Period
+from heartbeat.metrics.metric_draft import Draft, DraftError, Measure
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
 

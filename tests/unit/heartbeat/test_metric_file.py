@@ -8,8 +8,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from heartbeat.errors import ContentError
-from heartbeat.metric import Direction, Kind, Metric, Period, Season
-from heartbeat.metric_file import load_metrics, parse_metric
+from heartbeat.metrics.metric import Direction, Kind, Metric, Period, Season
+from heartbeat.metrics.metric_file import load_metrics, parse_metric
 from heartbeat.table_reference import TableRef
 
 FULL = """\

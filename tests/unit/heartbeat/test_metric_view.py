@@ -10,17 +10,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.freshness import Freshness
-from heartbeat.metric_rows import DayState, DayValue, MetricRow, ObservedState
-from heartbeat.metric_view import (
+from heartbeat.judgement.freshness import Freshness
+from heartbeat.judgement.signal import Shown, Signal, State
+from heartbeat.judgement.status import SEVERITY_STEP, Band, Status, severity_step
+from heartbeat.metrics.metric_rows import DayState, DayValue, MetricRow, ObservedState
+from heartbeat.metrics.metric_view import (
     MetricView,
     in_wall_order,
     metric_view,
     present_since,
     stored_states,
 )
-from heartbeat.signal import Shown, Signal, State
-from heartbeat.status import SEVERITY_STEP, Band, Status, severity_step
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 BERLIN = ZoneInfo("Europe/Berlin")

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.signal import Shown, Signal, State, fold, since
-from heartbeat.status import Status
+from heartbeat.judgement.signal import Shown, Signal, State, fold, since
+from heartbeat.judgement.status import Status
 
 RED, AMBER, GREEN = Status
 OK, NO_DATA, ERROR = Signal

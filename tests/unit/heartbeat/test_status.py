@@ -6,8 +6,8 @@ import pytest
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from heartbeat.metric import Direction
-from heartbeat.status import Band, Judgement, Status, judge, severity_step
+from heartbeat.judgement.status import Band, Judgement, Status, judge, severity_step
+from heartbeat.metrics.metric import Direction
 
 HIGHER, LOWER, IN_RANGE = Direction
 RED, AMBER, GREEN = Status

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.wording import ValueParts, age_text, delta_text, value_parts, value_text
+from heartbeat.judgement.wording import ValueParts, age_text, delta_text, value_parts, value_text
 
 UNITS = ["EUR", "%", "h", "d", "min", "count", "", "σ"]
 SCALES = {"": 1, "k": 10**3, "M": 10**6, "bn": 10**9, "tn": 10**12}

@@ -9,8 +9,8 @@ from typing import Any
 
 import psycopg
 
-from heartbeat.metric import Direction
-from heartbeat.status import Band, Status, judge
+from heartbeat.judgement.status import Band, Status, judge
+from heartbeat.metrics.metric import Direction
 
 DAYS = 90
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from heartbeat.audit_view import AuditCutView, AuditRegistry, AuditSnapshotView
+from heartbeat.audit.audit_view import AuditCutView, AuditRegistry, AuditSnapshotView
 from heartbeat_api.audit_page import CutPanel, audit_page
 from tests.unit.heartbeat_api.views import NOW
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from heartbeat.metric_rows import DayValue
+from heartbeat.metrics.metric_rows import DayValue
 from heartbeat_api.document import DocumentResponse
 
 

@@ -4,9 +4,9 @@ from datetime import date
 from decimal import Decimal
 from zoneinfo import ZoneInfo
 
-from heartbeat.metric_rows import MetricProse, Restatement
-from heartbeat.status import Band
-from heartbeat.verification import VerificationState
+from heartbeat.judgement.status import Band
+from heartbeat.metrics.metric_rows import MetricProse, Restatement
+from heartbeat.metrics.verification import VerificationState
 from heartbeat_api.metric_page import metric_page
 from tests.unit.heartbeat_api.views import NOW, red
 

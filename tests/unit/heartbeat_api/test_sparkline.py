@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.metric import Direction
-from heartbeat.metric_rows import DayValue
-from heartbeat.status import Band
+from heartbeat.judgement.status import Band
+from heartbeat.metrics.metric import Direction
+from heartbeat.metrics.metric_rows import DayValue
 from heartbeat_api.sparkline import Lines, Sparkline, metric_lines, sparkline_svg
 from tests.unit.heartbeat_api.views import ok
 

@@ -8,10 +8,10 @@ from zoneinfo import ZoneInfo
 
 import pytest
 
-from heartbeat.metric_rows import MetricProse
-from heartbeat.metric_view import MetricView, in_wall_order
-from heartbeat.signal import Signal
-from heartbeat.status import Status
+from heartbeat.judgement.signal import Signal
+from heartbeat.judgement.status import Status
+from heartbeat.metrics.metric_rows import MetricProse
+from heartbeat.metrics.metric_view import MetricView, in_wall_order
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.face import face
 from heartbeat_api.holder import Reading

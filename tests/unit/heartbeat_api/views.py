@@ -4,12 +4,12 @@ from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from heartbeat.freshness import Freshness
-from heartbeat.metric import Direction, Kind, Period
-from heartbeat.metric_view import MetricView
-from heartbeat.signal import Signal
-from heartbeat.status import Status
-from heartbeat.verification import VerificationState
+from heartbeat.judgement.freshness import Freshness
+from heartbeat.judgement.signal import Signal
+from heartbeat.judgement.status import Status
+from heartbeat.metrics.metric import Direction, Kind, Period
+from heartbeat.metrics.metric_view import MetricView
+from heartbeat.metrics.verification import VerificationState
 
 NOW = datetime(2026, 5, 20, 12, 0, tzinfo=UTC)
 

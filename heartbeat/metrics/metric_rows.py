@@ -10,9 +10,9 @@ from typing import Any, TypeVar
 from psycopg import Connection
 from psycopg.rows import class_row, dict_row
 
-from heartbeat.registered_lines import RegisteredLines
+from heartbeat.metrics.registered_lines import RegisteredLines
+from heartbeat.metrics.verification import Signature, Verification, VerificationState, verification
 from heartbeat.sql import platform_statements
-from heartbeat.verification import Signature, Verification, VerificationState, verification
 
 _STATEMENTS = platform_statements("metric_rows")
 

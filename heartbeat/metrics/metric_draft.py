@@ -7,7 +7,7 @@ from textwrap import dedent
 import yaml
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.metric import METRIC_ID, Direction, Kind, Period
+from heartbeat.metrics.metric import METRIC_ID, Direction, Kind, Period
 from heartbeat.project import LandedTable
 
 ROLLING = {

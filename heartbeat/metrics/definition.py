@@ -10,7 +10,7 @@ from typing import Any
 import sqlglot
 from sqlglot import Token, TokenType
 
-from heartbeat.metric import Metric
+from heartbeat.metrics.metric import Metric
 from heartbeat.table_reference import TableRef
 
 ColumnTypes = Mapping[TableRef, Mapping[str, str]]

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from itertools import takewhile
 
-from heartbeat.status import Status
+from heartbeat.judgement.status import Status
 
 
 class Signal(StrEnum):

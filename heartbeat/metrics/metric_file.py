@@ -20,10 +20,10 @@ from pydantic import (
 
 from heartbeat.email_address import email_address
 from heartbeat.errors import ContentError
-from heartbeat.metric import METRIC_ID, Direction, Kind, Metric, Period, Season
-from heartbeat.metric_lines import lines_problem
+from heartbeat.judgement.metric_lines import lines_problem
+from heartbeat.judgement.status import MIN_BAND_DAYS
+from heartbeat.metrics.metric import METRIC_ID, Direction, Kind, Metric, Period, Season
 from heartbeat.named_statement import NamedStatement, split_statements
-from heartbeat.status import MIN_BAND_DAYS
 from heartbeat.table_reference import StatementError, TableRef, table_references
 from heartbeat.yaml_document import (
     NO_ITEMS_WHEN_EMPTY,

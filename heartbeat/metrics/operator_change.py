@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstra
 
 from heartbeat.email_address import email_address
 from heartbeat.errors import HeartbeatError
-from heartbeat.metric import Direction
-from heartbeat.metric_lines import lines_problem
+from heartbeat.judgement.metric_lines import lines_problem
+from heartbeat.metrics.metric import Direction
+from heartbeat.metrics.verification import VerificationState
 from heartbeat.sql import platform_statements
-from heartbeat.verification import VerificationState
 
 _STATEMENTS = platform_statements("operator_change")
 

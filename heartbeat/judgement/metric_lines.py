@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from decimal import Decimal
 
-from heartbeat.metric import Direction
+from heartbeat.metrics.metric import Direction
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Any, Final
 import altair as alt
 import vl_convert
 
-from heartbeat import chart_theme
+from heartbeat.audit import chart_theme
 from heartbeat.errors import HeartbeatError
 
 _VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])

@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from types import MappingProxyType
 
-from heartbeat.metric import Period
+from heartbeat.metrics.metric import Period
 
 
 class Freshness(StrEnum):

@@ -6,9 +6,9 @@ from datetime import date
 from decimal import Decimal
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.metric import Direction
-from heartbeat.metric_rows import DayValue
-from heartbeat.status import badness, is_beyond
+from heartbeat.judgement.status import badness, is_beyond
+from heartbeat.metrics.metric import Direction
+from heartbeat.metrics.metric_rows import DayValue
 
 
 class BacktestError(HeartbeatError):

@@ -8,8 +8,8 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from heartbeat.benchmark import Benchmark, benchmark
-from heartbeat.metric import Season
+from heartbeat.judgement.benchmark import Benchmark, benchmark
+from heartbeat.metrics.metric import Season
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 

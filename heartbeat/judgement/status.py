@@ -5,8 +5,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 
-from heartbeat.metric import Direction
-from heartbeat.wording import value_text
+from heartbeat.judgement.wording import value_text
+from heartbeat.metrics.metric import Direction
 
 MIN_BAND_DAYS = 14
 """Fewer days than this make no typical band."""
@@ -90,8 +90,8 @@ def judge(
     with norm 0 is green at 0).
 
     Lines are compared exactly, as decimals; the band in floating point. For `in_range` norm and
-    alert are distances from the target (see `heartbeat.metric.Metric`); when its target was taken
-    away they cannot be measured, and a value that the band does not put into red is amber.
+    alert are distances from the target (see `Metric`); when its target was taken away they cannot
+    be measured, and a value that the band does not put into red is amber.
     `target_hit` is a green value at or better than the target. `unit` is for the reason only.
     """
     lines = _Lines(direction, norm_value, alert_value, target_value, unit)

@@ -9,9 +9,9 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import class_row
 
-from heartbeat.metric import Direction, Kind
+from heartbeat.judgement.status import Band, Judgement, judge
+from heartbeat.metrics.metric import Direction, Kind
 from heartbeat.sql import platform_statements
-from heartbeat.status import Band, Judgement, judge
 
 _STATEMENTS = platform_statements("compute")
 

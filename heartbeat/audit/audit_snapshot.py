@@ -15,8 +15,8 @@ import numpy as np
 import psycopg
 from psycopg.types.json import Jsonb
 
-from heartbeat import chart_rendering
-from heartbeat.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
+from heartbeat.audit import chart_rendering
+from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
 from heartbeat.errors import HeartbeatError
 from heartbeat.marts_session import reading_as_of, source_as_of
 from heartbeat.sql import platform_statements

@@ -9,9 +9,12 @@ from zoneinfo import ZoneInfo
 
 from psycopg import Connection
 
-from heartbeat.freshness import Freshness, freshness
-from heartbeat.metric import Direction, Kind, Period
-from heartbeat.metric_rows import (
+from heartbeat.judgement.freshness import Freshness, freshness
+from heartbeat.judgement.signal import Shown, Signal, State, fold, since
+from heartbeat.judgement.status import Band, Status, severity_step
+from heartbeat.judgement.wording import delta_text, value_text
+from heartbeat.metrics.metric import Direction, Kind, Period
+from heartbeat.metrics.metric_rows import (
     DayState,
     DayValue,
     MetricRow,
@@ -19,10 +22,7 @@ from heartbeat.metric_rows import (
     Restatement,
     read_rows,
 )
-from heartbeat.signal import Shown, Signal, State, fold, since
-from heartbeat.status import Band, Status, severity_step
-from heartbeat.verification import VerificationState
-from heartbeat.wording import delta_text, value_text
+from heartbeat.metrics.verification import VerificationState
 
 
 @dataclass(frozen=True)

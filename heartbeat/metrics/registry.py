@@ -10,9 +10,9 @@ from psycopg import Connection
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
 
-from heartbeat.definition import ColumnTypes, definition_of, differences
-from heartbeat.metric import Metric
-from heartbeat.metric_file import LoadedMetrics
+from heartbeat.metrics.definition import ColumnTypes, definition_of, differences
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_file import LoadedMetrics
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 

@@ -12,13 +12,13 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from heartbeat.judgement.status import Judgement, Status, severity_step
 from heartbeat.marts_session import reading_as_of, source_as_of
-from heartbeat.metric import Metric
-from heartbeat.metric_query import ComputeError, fault, read_history, read_value
-from heartbeat.registered_lines import RegisteredLines, read_lines
+from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.metric_query import ComputeError, fault, read_history, read_value
+from heartbeat.metrics.registered_lines import RegisteredLines, read_lines
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
-from heartbeat.status import Judgement, Status, severity_step
 
 WORKERS = 4
 """Metrics computed at the same time, each on a connection of its own."""

@@ -6,7 +6,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any
 
-from heartbeat.definition import differences
+from heartbeat.metrics.definition import differences
 
 
 class VerificationState(StrEnum):

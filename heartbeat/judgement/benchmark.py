@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
-from heartbeat.metric import Season
-from heartbeat.status import MIN_BAND_DAYS
+from heartbeat.judgement.status import MIN_BAND_DAYS
+from heartbeat.metrics.metric import Season
 
 _DAYS_OF_WEEK = 7
 

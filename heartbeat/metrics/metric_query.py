@@ -9,7 +9,7 @@ from psycopg import Connection, errors
 
 from heartbeat.errors import HeartbeatError
 from heartbeat.marts_session import reading_as_of
-from heartbeat.metric import Metric
+from heartbeat.metrics.metric import Metric
 from heartbeat.settings import Settings
 
 _ADVICE: dict[type[psycopg.Error], str] = {

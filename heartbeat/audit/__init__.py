@@ -1,0 +1,1 @@
+"""Audit cuts: their modules, snapshots and pictures."""

@@ -1,0 +1,1 @@
+"""Metrics: their files, registry, computes and history."""
