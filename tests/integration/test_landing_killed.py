@@ -22,7 +22,7 @@ from tests.integration.landed_bank import VARIABLE, Bank, Notes
 
 HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
 SOAK = "HEARTBEAT_SOAK" in os.environ
-RANDOM_KILLS = 100 if SOAK else 3
+RANDOM_KILLS = 100 if SOAK else 1
 in_a_soak = pytest.mark.skipif(not SOAK, reason="takes long; `make soak` runs it")
 SCHEMA = """
 create table core.payment (
