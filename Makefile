@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --no-deps
 # uv installs in a tenth of pip's time, but does not know an index that only pip is told of
 define install
-	$(BIN)/uv pip install --quiet --no-deps --python $(BIN)/python $(1) 2>/dev/null || $(PIP) $(1)
+	$(BIN)/uv pip install --quiet --no-deps --compile-bytecode --python $(BIN)/python $(1) 2>/dev/null || $(PIP) $(1)
 endef
 
 .DEFAULT_GOAL := help
@@ -20,7 +20,7 @@ demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
 test: $(VENV)/installed-dev lint ## Check and test everything
 	@sh tests/acceptance/provide_chromium.sh $(BIN)/python
 	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/integration
-	$(BIN)/pytest tests/acceptance
+	$(BIN)/pytest -n 2 --dist loadfile tests/acceptance
 
 lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/ruff check .
@@ -33,7 +33,8 @@ bench: $(VENV)/installed-bench ## Side-by-side measurements
 
 soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
 	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
-		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py
+		tests/integration/test_forkserver_launcher.py tests/integration/test_bank_truth.py \
+		tests/acceptance/test_refresh.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	echo uv | uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements-installer.lock -

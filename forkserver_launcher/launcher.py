@@ -22,7 +22,7 @@ from dagster._grpc.types import CanCancelExecutionRequest, CanCancelExecutionRes
 from dagster._serdes import ConfigurableClass, deserialize_value, serialize_value
 from dagster._serdes.config_class import ConfigurableClassData
 
-from forkserver_launcher.file_signatures import WatchedFolder
+from forkserver_launcher.file_signatures import Signatures, WatchedFolder
 from forkserver_launcher.protocol import Ended, Load
 from forkserver_launcher.server_handle import ForkServerError, ServerHandle
 from forkserver_launcher.worker_lock import WorkerLocks
@@ -55,6 +55,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         self._servers: dict[str, ServerHandle] = {}
         self._changing = threading.Lock()
         self._disposed = threading.Event()
+        self._keeper = threading.Thread(target=self._keep_current, name="keep-current", daemon=True)
 
     @property
     def inst_data(self) -> ConfigurableClassData | None:
@@ -96,6 +97,8 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             server = self._server(_repository_of(run))
             server.fork(run.run_id, self._instance.get_ref(), self._kill_after_seconds)
         except ForkServerError as reason:
+            if self._locks.is_held(run.run_id):
+                return  # the server went away with its answer, after it had forked
             warning = f"No worker could be forked, so the default launcher takes over: {reason}"
             _logger.warning("Run %s: %s", run.run_id, warning)
             self._instance.report_engine_event(warning, run, cls=type(self))
@@ -156,10 +159,8 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             known = self._servers.get(key)
             if known is not None and known.is_current():
                 return known
-            if not self._servers:
-                threading.Thread(
-                    target=self._keep_current, name="keep-current", daemon=True
-                ).start()
+            if self._keeper.ident is None:
+                self._keeper.start()
             fresh = ServerHandle(
                 Load(key, self._locks_folder, self._instance_modules(), self._nice),
                 origin.executable_path or sys.executable,
@@ -180,14 +181,17 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         )
 
     def _keep_current(self) -> None:
-        """Load changed files before a run waits for them."""
+        """Load changed files before a run waits for them; those that do not load, once."""
+        refused: dict[str, tuple[Signatures, Signatures]] = {}
         while not self._disposed.wait(_LOOK_SECONDS):
             for key, server in list(self._servers.items()):
-                if not server.is_current():
-                    try:
-                        self._server(deserialize_value(key, RepositoryPythonOrigin))
-                    except ForkServerError as reason:
-                        _logger.warning("The changed code is tried again: %s", reason)
+                if server.is_current() or (files := server.present_files()) == refused.get(key):
+                    continue
+                try:
+                    self._server(deserialize_value(key, RepositoryPythonOrigin))
+                except ForkServerError as reason:
+                    refused[key] = files
+                    _logger.warning("The changed code is not used: %s", reason)
 
     def _noticed_end(self, ended: Ended) -> None:
         if ended.exit_code:

@@ -69,6 +69,10 @@ class ServerHandle:
             and self._content_now() == self._content
         )
 
+    def present_files(self) -> tuple[Signatures, Signatures]:
+        """What its files are now, to tell whether they have changed once more."""
+        return signatures(self._modules), self._content_now()
+
     @property
     def pid(self) -> int:
         """The process id of the server."""
@@ -82,6 +86,7 @@ class ServerHandle:
                 self._channel.send(request)
                 answer = self._answer_for(run_id)
             except (OSError, queue.Empty) as error:
+                self._process.kill()  # it must not fork later what is launched otherwise now
                 raise ForkServerError(f"the fork server does not answer: {error!r}") from error
         if isinstance(answer, NotForked):
             raise ForkServerError(answer.reason)

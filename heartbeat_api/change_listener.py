@@ -6,7 +6,7 @@ from collections.abc import Callable
 import psycopg
 
 _LISTEN = "listen heartbeat_changed"
-_LOOK_SECONDS = 0.5
+_LOOK_SECONDS = 0.1
 _QUIET_SECONDS = 1.0
 
 

@@ -17,7 +17,7 @@ from dagster._core.definitions.reconstruct import ReconstructableRepository
 from dagster._core.launcher import WorkerStatus
 from dagster._core.storage.compute_log_manager import ComputeIOType
 from dagster._core.workspace.context import WorkspaceProcessContext
-from dagster._core.workspace.load_target import GrpcServerTarget
+from dagster._core.workspace.load_target import EmptyWorkspaceTarget, GrpcServerTarget
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._grpc.client import DagsterGrpcClient
 
@@ -317,7 +317,7 @@ def test_the_monitor_fails_a_run_that_was_lost_with_who_launched_it(shop: Shop) 
     run_id = launched_by_a_process_that_is_killed(shop)
     worker_of(shop, run_id).kill()
     wait_until(lambda: shop.workers() == [])
-    with shop.workspace() as workspace:
+    with WorkspaceProcessContext(shop.instance, EmptyWorkspaceTarget()) as workspace:
         list(execute_run_monitoring_iteration(workspace, logging.getLogger()))
     assert shop.run(run_id).status is DagsterRunStatus.FAILURE
     assert "the worker process is gone" in shop.messages(run_id)
@@ -340,12 +340,13 @@ def test_where_nothing_can_be_forked_the_default_launcher_takes_over(
 
 
 def test_code_that_cannot_be_loaded_is_told_in_the_run(
-    shop: Shop, monkeypatch: pytest.MonkeyPatch
+    shop: Shop, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     shop.sells()
     run_id = via_code_server(shop, monkeypatch, lambda: shop.writes("rules.py", "NAME = "))
     assert shop.ends(run_id) is DagsterRunStatus.FAILURE
     assert "SyntaxError" in shop.messages(run_id)
+    assert caplog.text.count("The changed code is not used") <= 1
     shop.writes("rules.py", "NAME = 'Cyd'")
     assert shop.sells()[1] == "Cyd"
 

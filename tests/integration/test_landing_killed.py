@@ -22,7 +22,7 @@ from tests.integration.landed_bank import VARIABLE, Bank, Notes
 
 HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
 SOAK = "HEARTBEAT_SOAK" in os.environ
-RANDOM_KILLS = 100 if SOAK else 1
+RANDOM_KILLS = 100
 in_a_soak = pytest.mark.skipif(not SOAK, reason="takes long; `make soak` runs it")
 SCHEMA = """
 create table core.payment (
@@ -143,6 +143,7 @@ def test_a_run_killed_in_its(busy: Bank, side: str, moment: str, fresh: bool) ->
     assert_landed(busy)
 
 
+@in_a_soak
 def test_runs_killed_at_random_moments_leave_nothing_that_the_next_run_does_not_mend(
     busy: Bank,
 ) -> None:
@@ -187,7 +188,7 @@ def test_a_first_load_that_was_killed_loses_at_most_one_range(busy: Bank) -> Non
 @pytest.mark.parametrize(
     "returns",
     [
-        pytest.param(True, id="and comes back"),
+        pytest.param(True, id="and comes back", marks=in_a_soak),
         pytest.param(False, id="and stays away", marks=in_a_soak),
     ],
 )
