@@ -88,14 +88,14 @@ class ForkServer:
             self._locks.forget(request.run_id)
             return NotForked(request.run_id, f"no process can be forked: {error}")
         if pid == 0:
-            self._work(request, lock)
+            self._work(request)
         write_holder(lock, pid)
         os.close(lock)
         self._runs[pid] = request.run_id
         return Forked(request.run_id, pid)
 
-    def _work(self, request: Fork, lock: int) -> None:
-        """Be the worker; never returns."""
+    def _work(self, request: Fork) -> None:
+        """Be the worker, which has inherited the lock; never returns."""
         code = 1
         try:
             signal.set_wakeup_fd(-1)

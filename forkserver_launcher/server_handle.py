@@ -73,13 +73,8 @@ class ServerHandle:
         """What its files are now, to tell whether they have changed once more."""
         return signatures(self._modules), self._content_now()
 
-    @property
-    def pid(self) -> int:
-        """The process id of the server."""
-        return self._process.pid
-
-    def fork(self, run_id: str, instance: InstanceRef, kill_after_seconds: float) -> int:
-        """Fork a worker; returns its process id. Raises ForkServerError."""
+    def fork(self, run_id: str, instance: InstanceRef, kill_after_seconds: float) -> None:
+        """Fork a worker; returns when it holds its lock. Raises ForkServerError."""
         request = Fork(run_id, serialize_value(instance), kill_after_seconds)
         with self._asking:
             try:
@@ -90,7 +85,6 @@ class ServerHandle:
                 raise ForkServerError(f"the fork server does not answer: {error!r}") from error
         if isinstance(answer, NotForked):
             raise ForkServerError(answer.reason)
-        return answer.pid
 
     def _answer_for(self, run_id: str) -> Forked | NotForked:
         while (answer := self._answers.get(timeout=_FORK_SECONDS)) is not None:
