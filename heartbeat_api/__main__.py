@@ -1,5 +1,6 @@
 """`python -m heartbeat_api`: serve the API and the wall."""
 
+import gc
 import sys
 
 import uvicorn
@@ -19,8 +20,11 @@ def main() -> None:
         sys.exit(str(error))
     # a read of all metrics computes for tens of milliseconds; requests need not wait for its turns
     sys.setswitchinterval(_SWITCH_SECONDS)
+    app = create_app(settings)
+    # no request waits while the collector looks through what imports have made
+    gc.freeze()
     uvicorn.run(
-        create_app(settings),
+        app,
         host=settings.bind_host,
         port=settings.api_port,
         server_header=False,

@@ -1,18 +1,19 @@
 """JSON as the API writes it: numbers as numbers, moments in ISO 8601."""
 
-import json
 from typing import Any
 
+import orjson
 from starlette.responses import JSONResponse
 
 from heartbeat.plain_json import plain_json
 
 
-def document(content: object) -> str:
-    """Domain objects as JSON text: dataclasses, decimals, dates and enums among them."""
-    return json.dumps(
-        content, default=plain_json, ensure_ascii=False, allow_nan=False, separators=(",", ":")
-    )
+def document(content: object) -> bytes:
+    """Domain objects as JSON: dataclasses, decimals, dates and enums among them.
+
+    A float that is no finite number is `null`; a decimal that is none raises TypeError.
+    """
+    return orjson.dumps(content, default=plain_json)
 
 
 class DocumentResponse(JSONResponse):
@@ -20,4 +21,4 @@ class DocumentResponse(JSONResponse):
 
     def render(self, content: Any) -> bytes:
         """The UTF-8 bytes."""
-        return document(content).encode()
+        return document(content)

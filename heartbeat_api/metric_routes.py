@@ -47,8 +47,8 @@ async def metrics(state: State) -> Response:
     snapshot = (await state.snapshots.read()).required()
     job = _shown_job(await state.jobs.read(_JOB_PATIENCE_SECONDS))
     head = document({"as_of": snapshot.as_of, "build": build_id(), "job": job})
-    text = f'{head[:-1]},"metrics":{snapshot.metrics_document}}}'
-    return Response(text, media_type=DocumentResponse.media_type)
+    body = b'%b,"metrics":%b}' % (head[:-1], snapshot.metrics_document)
+    return Response(body, media_type=DocumentResponse.media_type)
 
 
 @router.get("/api/metrics/{name}")

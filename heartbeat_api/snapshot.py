@@ -21,8 +21,8 @@ class Snapshot:
     prose: Mapping[str, MetricProse]
 
     @cached_property
-    def metrics_document(self) -> str:
-        """The metrics as JSON text, which any number of requests share."""
+    def metrics_document(self) -> bytes:
+        """The metrics as JSON, which any number of requests share."""
         return document(self.metrics)
 
     def metric(self, name: str) -> MetricView | None:

@@ -146,7 +146,7 @@ def read_rows(connection: Connection[Any], *, now: datetime, today: date) -> Met
     moment = {"now": now, "today": today}
     return MetricRows(
         metrics=_read(connection, MetricRow, "metrics", moment),
-        sparklines=_by_metric(connection, DayValue, "sparklines", moment),
+        sparklines=_sparklines(connection, moment),
         restatements=_by_metric(connection, Restatement, "restatements", moment),
         days=_by_metric(connection, DayState, "day_states", moment),
         observed=_by_metric(connection, ObservedState, "observed_states", moment),
@@ -183,6 +183,15 @@ def _read(
 ) -> list[_Row]:
     with connection.cursor(row_factory=class_row(row)) as cursor:
         return cursor.execute(_STATEMENTS[name].encode(), parameters).fetchall()
+
+
+def _sparklines(
+    connection: Connection[Any], moment: Mapping[str, Any]
+) -> defaultdict[str, list[DayValue]]:
+    sparklines: defaultdict[str, list[DayValue]] = defaultdict(list)
+    for metric_id, days, values in connection.execute(_STATEMENTS["sparklines"].encode(), moment):
+        sparklines[metric_id] = list(map(DayValue, days, values))
+    return sparklines
 
 
 def _by_metric(

@@ -38,11 +38,12 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
        ) as signature on true
 
 -- name: sparklines
-select history.metric_id, history.d, history.v
+-- One row a metric: a row a day costs the reader three times the time.
+select history.metric_id, array_agg(history.d order by history.d), array_agg(history.v order by history.d)
   from heartbeat.metric_history as history
   join heartbeat.metric_registry as registry using (metric_id)
  where history.d > %(today)s::date - 90 and history.d <= %(today)s::date and history.v is not null
- order by history.metric_id, history.d
+ group by history.metric_id
 
 -- name: restatements
 select history.metric_id, history.d, history.v, history.closing_v as before, history.restated_at as at
