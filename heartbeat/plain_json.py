@@ -7,6 +7,7 @@ from decimal import Decimal
 # beyond it a reader whose numbers are doubles has no exact whole numbers
 _LARGEST_WHOLE = 2**53
 
+
 def plain_json(value: object) -> object:
     """A decimal, a date, a moment or a dataclass as JSON has it; the `default` of JSON writers.
 
