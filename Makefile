@@ -33,8 +33,7 @@ bench: $(VENV)/installed-bench ## Side-by-side measurements
 
 soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
 	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
-		tests/integration/test_forkserver_launcher.py tests/integration/test_bank_truth.py \
-		tests/acceptance/test_refresh.py
+		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	echo uv | uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements-installer.lock -

@@ -16,7 +16,7 @@ from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
 from heartbeat_api.change_listener import ChangeListener
 from heartbeat_api.database import Database
-from heartbeat_api.holder import Holder, LastRendering
+from heartbeat_api.holder import Holder
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
@@ -31,7 +31,8 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.database_url)
     dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
-    snapshots = Holder(partial(read_snapshot, database, settings.zone))
+    wall = partial(page_routes.wall_html, zone=settings.zone)
+    snapshots = Holder(partial(read_snapshot, database, settings.zone), made_beforehand=[wall])
     jobs = Holder(partial(read_active_job, database, desk))
 
     changes = ChangeListener(settings.database_url, snapshots.renewed)
@@ -56,7 +57,7 @@ def create_app(settings: Settings) -> FastAPI:
         database=database,
         snapshots=snapshots,
         jobs=jobs,
-        walls=LastRendering(),
+        wall_html=wall,
         desk=desk,
         zone=settings.zone,
         operators=OperatorPolicy(settings),

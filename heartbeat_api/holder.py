@@ -1,17 +1,21 @@
 """The last good read of something, shared by any number of requests."""
 
+import logging
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from dataclasses import dataclass
-from typing import Generic, TypeVar
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar, cast
 
 from anyio import to_thread
 
 from heartbeat_api.database import UnavailableError
 
 Value = TypeVar("Value")
+Made = TypeVar("Made")
+
+_log = logging.getLogger(__name__)
 
 _LIFETIME_SECONDS = 1.0
 _OLDEST_SECONDS = 2.0
@@ -23,6 +27,7 @@ class Reading(Generic[Value]):
 
     value: Value | None
     failure: str | None
+    _made: dict[object, Any] = field(default_factory=dict, compare=False, repr=False)
 
     def required(self) -> Value:
         """The value; raises UnavailableError when there never was one."""
@@ -36,18 +41,30 @@ class Reading(Generic[Value]):
             raise UnavailableError(self.failure)
         return self.required()
 
+    def made(self, make: Callable[["Reading[Value]"], Made]) -> Made:
+        """What `make` makes of this reading, the same for all who ask."""
+        if make not in self._made:
+            self._made[make] = make(self)
+        return cast(Made, self._made[make])
+
 
 class Holder(Generic[Value]):
     """Holds the last good value and reads at most once per second, beside the requests.
 
     A request waits for a read only when what is held is older than two seconds, or nothing is. A
-    failed read keeps the last good value and is not tried again within the second.
+    failed read keeps the last good value and is not tried again within the second. What is
+    `made_beforehand` of a reading is there before any request gets the reading.
     """
 
     def __init__(
-        self, read: Callable[[], Value], clock: Callable[[], float] = time.monotonic
+        self,
+        read: Callable[[], Value],
+        *,
+        made_beforehand: Sequence[Callable[[Reading[Value]], object]] = (),
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
+        self._made_beforehand = made_beforehand
         self._clock = clock
         self._lock = threading.Lock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="holder")
@@ -88,27 +105,19 @@ class Holder(Generic[Value]):
 
     def _renew(self) -> None:
         began = self._clock()
-        held = self._held
+        held = self._next_reading()
         try:
-            held = Reading(self._read(), None)
-        except UnavailableError as unavailable:
-            held = Reading(held.value, str(unavailable))
+            for make in self._made_beforehand:
+                held.made(make)
         finally:
             with self._lock:
                 self._held, self._began, self._going_on = held, began, None
 
-
-class LastRendering(Generic[Value]):
-    """What was made of the last reading, for all who get that reading; at most a second old."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._reading: Reading[Value] | None = None
-        self._text = ""
-
-    def of(self, reading: Reading[Value], render: Callable[[], str]) -> str:
-        """The text of that reading."""
-        with self._lock:
-            if self._reading is not reading:
-                self._reading, self._text = reading, render()
-            return self._text
+    def _next_reading(self) -> Reading[Value]:
+        try:
+            return Reading(self._read(), None)
+        except UnavailableError as unavailable:
+            return Reading(self._held.value, str(unavailable))
+        except Exception as error:  # noqa: BLE001 - a screen keeps its last good value
+            _log.exception("A read failed in a way that nobody foresaw")
+            return Reading(self._held.value, f"{type(error).__name__}: {error}")

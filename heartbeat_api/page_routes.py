@@ -1,53 +1,43 @@
 """The pages for people: the wall, the page behind a tile, the audit pages."""
 
-from collections.abc import Mapping
 from datetime import UTC, datetime
-from functools import partial
 from http import HTTPStatus
-from pathlib import Path
+from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, HTTPException, Request
-from fastapi.templating import Jinja2Templates
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry, read_audit_snapshots
 from heartbeat_api.audit_page import AuditPage, audit_page
-from heartbeat_api.build import build_id
 from heartbeat_api.holder import Reading
 from heartbeat_api.metric_page import metric_page
 from heartbeat_api.snapshot import Snapshot
-from heartbeat_api.state import ApiState, State
+from heartbeat_api.state import State
+from heartbeat_api.template import render
 from heartbeat_api.wall import wall
 
 router = APIRouter(include_in_schema=False)
 
-_templates = Jinja2Templates(directory=Path(__file__).parent / "templates")
-_templates.env.trim_blocks = True
-_templates.env.lstrip_blocks = True
-
-
 _FRESH = {"Cache-Control": "no-store"}
 
 
-@router.get("/")
-async def wall_page(request: Request, state: State) -> Response:
-    """The wall: the last good reading; until there is one, a page that waits."""
-    reading = await state.snapshots.read()
+def wall_html(reading: Reading[Snapshot], zone: ZoneInfo) -> str:
+    """The wall of a reading; until there is a good one, a page that waits."""
     if reading.value is None:
-        context = {"reason": reading.failure}
-        return _page(request, "waiting.html", context, HTTPStatus.SERVICE_UNAVAILABLE)
-    return HTMLResponse(
-        state.walls.of(reading, partial(_wall, request, reading, state)), 200, _FRESH
-    )
+        return render("waiting.html", reason=reading.failure)
+    return render("wall.html", wall=wall(reading, datetime.now(UTC), zone))
 
 
-def _wall(request: Request, reading: Reading[Snapshot], state: ApiState) -> str:
-    shown = wall(reading, datetime.now(UTC), state.zone)
-    return bytes(_page(request, "wall.html", {"wall": shown}).body).decode()
+@router.get("/")
+async def wall_page(state: State) -> Response:
+    """The wall as of the last good reading."""
+    reading = await state.snapshots.read()
+    status = HTTPStatus.SERVICE_UNAVAILABLE if reading.value is None else HTTPStatus.OK
+    return HTMLResponse(reading.made(state.wall_html), status, _FRESH)
 
 
 @router.get("/m/{code}")
-def metric(request: Request, code: str, state: State) -> Response:
+def metric(code: str, state: State) -> Response:
     """The page behind one tile."""
     snapshot = state.snapshots.reading().required()
     found = snapshot.metric(code)
@@ -55,7 +45,7 @@ def metric(request: Request, code: str, state: State) -> Response:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the code {code!r}")
     prose = snapshot.prose[found.metric_id]
     page = metric_page(found, prose, datetime.now(UTC), state.zone)
-    return _page(request, "metric.html", {"page": page})
+    return HTMLResponse(render("metric.html", page=page), headers=_FRESH)
 
 
 @router.get("/audit")
@@ -65,11 +55,11 @@ def first_audit_page(request: Request, state: State) -> Response:
         pages = read_audit_registry(connection).pages
     if pages:
         return RedirectResponse(request.url_for("audit", page=pages[0]).path)
-    return _page(request, "audit.html", {"page": AuditPage("", (), ())})
+    return HTMLResponse(render("audit.html", page=AuditPage("", (), ())), headers=_FRESH)
 
 
 @router.get("/audit/{page}", name="audit")
-def audit(request: Request, page: str, state: State, window: str | None = None) -> Response:
+def audit(page: str, state: State, window: str | None = None) -> Response:
     """The cuts of one page over `window`, where they have it."""
     with state.database.reading() as connection:
         registry = read_audit_registry(connection)
@@ -77,7 +67,7 @@ def audit(request: Request, page: str, state: State, window: str | None = None) 
         snapshots = read_audit_snapshots(connection, [cut.cut_id for cut in cuts])
     _check_window(registry, page, window)
     shown = audit_page(registry, page, window, snapshots, datetime.now(UTC))
-    return _page(request, "audit.html", {"page": shown})
+    return HTMLResponse(render("audit.html", page=shown), headers=_FRESH)
 
 
 def _check_window(registry: AuditRegistry, page: str, window: str | None) -> None:
@@ -87,18 +77,3 @@ def _check_window(registry: AuditRegistry, page: str, window: str | None) -> Non
     if window is not None and not any(window in cut.windows for cut in cuts):
         detail = f"no cut of the page {page!r} has the window {window!r}"
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)
-
-
-def _page(
-    request: Request,
-    template: str,
-    context: Mapping[str, object],
-    status: HTTPStatus = HTTPStatus.OK,
-) -> Response:
-    return _templates.TemplateResponse(
-        request,
-        template,
-        {**context, "build": build_id()},
-        status_code=status,
-        headers=_FRESH,
-    )

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from itertools import pairwise
 
 from markupsafe import Markup
@@ -13,6 +14,8 @@ from heartbeat.metrics.metric_rows import DayValue
 from heartbeat.metrics.metric_view import MetricView
 
 DAYS = 90
+
+_KEPT = 512  # a wall is drawn every second, and most of its metrics change once an hour
 
 _WIDTH = 400.0
 _LEFT, _RIGHT = 4.0, 392.0
@@ -31,7 +34,7 @@ class Lines:
 class Sparkline:
     """What one sparkline shows; `alert_label` stands at the first alert line."""
 
-    points: Sequence[DayValue]
+    points: tuple[DayValue, ...]
     typical: Band | None = None
     lines: Lines = Lines()
     alert_label: str = ""
@@ -52,6 +55,7 @@ def metric_lines(metric: MetricView) -> Lines:
     )
 
 
+@lru_cache(_KEPT)
 def sparkline_svg(sparkline: Sparkline) -> Markup:
     """The drawing, empty without a point.
 

@@ -1,5 +1,6 @@
 """What every route needs, held by the app."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Annotated, cast
 from zoneinfo import ZoneInfo
@@ -9,7 +10,7 @@ from fastapi import Depends, Request
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.database import Database
-from heartbeat_api.holder import Holder, LastRendering
+from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.snapshot import Snapshot
 
@@ -21,7 +22,7 @@ class ApiState:
     database: Database
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
-    walls: LastRendering[Snapshot]
+    wall_html: Callable[[Reading[Snapshot]], str]
     desk: RefreshDesk
     zone: ZoneInfo
     operators: OperatorPolicy

@@ -1,6 +1,5 @@
 """Every metric of the landed bank against its hand count, with the incidents on and off."""
 
-import os
 from collections.abc import Iterator, Mapping
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
@@ -41,9 +40,6 @@ MEASURED = {
     "payee_verification_no_match_rate_24h",
     "card_activation_rate_30d",
 }
-in_a_soak = pytest.mark.skipif(
-    "HEARTBEAT_SOAK" not in os.environ, reason="a bank of its own; `make soak` runs it"
-)
 UNKNOWN_WITHOUT_DATA = MEASURED - {"onboarding_review_oldest_age_h"} | {"client_balances_eur"}
 
 
@@ -102,7 +98,6 @@ def test_with_every_incident_a_metric_is_what_a_hand_count_gives(
     assert_equal(metric_id, outcomes[metric_id], counted[metric_id])
 
 
-@in_a_soak
 @pytest.mark.parametrize("metric_id", METRICS)
 def test_without_incidents_a_metric_is_what_a_hand_count_gives(
     quiet: tuple[Mapping[str, Outcome], dict[str, Any]], metric_id: str
@@ -111,7 +106,6 @@ def test_without_incidents_a_metric_is_what_a_hand_count_gives(
     assert_equal(metric_id, computed[metric_id], counted[metric_id])
 
 
-@in_a_soak
 def test_without_incidents_no_tile_is_red(
     quiet: tuple[Mapping[str, Outcome], dict[str, Any]],
 ) -> None:

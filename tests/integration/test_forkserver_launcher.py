@@ -316,9 +316,13 @@ def test_a_run_goes_on_when_who_launched_it_is_killed(shop: Shop) -> None:
 def test_the_monitor_fails_a_run_that_was_lost_with_who_launched_it(shop: Shop) -> None:
     run_id = launched_by_a_process_that_is_killed(shop)
     worker_of(shop, run_id).kill()
-    wait_until(lambda: shop.workers() == [])
     with WorkspaceProcessContext(shop.instance, EmptyWorkspaceTarget()) as workspace:
-        list(execute_run_monitoring_iteration(workspace, logging.getLogger()))
+
+        def polled() -> bool:
+            assert list(execute_run_monitoring_iteration(workspace, logging.getLogger())) == [None]
+            return shop.run(run_id).is_finished
+
+        wait_until(polled)
     assert shop.run(run_id).status is DagsterRunStatus.FAILURE
     assert "the worker process is gone" in shop.messages(run_id)
     assert shop.locks() == []

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from heartbeat_api.database import UnavailableError
-from heartbeat_api.holder import Holder
+from heartbeat_api.holder import Holder, Reading
 
 
 class Marts:
@@ -14,6 +14,7 @@ class Marts:
 
     def __init__(self) -> None:
         self.reads = 0
+        self.bug: Exception | None = None
         self.seconds = 0.0
         self.away = False
         self.gate = threading.Event()
@@ -24,6 +25,8 @@ class Marts:
         try:
             assert self.gate.wait(10)
             self.reads += 1
+            if self.bug:
+                raise self.bug
             if self.away:
                 raise UnavailableError("connection refused")
             return f"read {self.reads}"
@@ -41,7 +44,7 @@ def marts() -> Marts:
 
 @pytest.fixture
 def holder(marts: Marts) -> Iterator[Holder[str]]:
-    made = Holder(marts.read, marts.clock)
+    made = Holder(marts.read, clock=marts.clock)
     yield made
     made.close()
 
@@ -107,3 +110,49 @@ def test_who_has_written_something_gets_a_read_that_began_after_it(
     assert holder.renewed().value == "read 2"
     assert holder.reading().value == "read 2"
     assert marts.reads == 2
+
+
+def test_a_read_that_fails_unforeseen_keeps_the_last_good_value_and_says_so(
+    marts: Marts, holder: Holder[str], caplog: pytest.LogCaptureFixture
+) -> None:
+    holder.reading()
+    marts.seconds, marts.bug = 2.0, KeyError("v")
+    reading = holder.reading()
+    assert (reading.value, reading.failure) == ("read 1", "KeyError: 'v'")
+    assert "in a way that nobody foresaw" in caplog.text
+    marts.seconds, marts.bug = 4.0, None
+    assert holder.reading().failure is None
+
+
+def test_what_is_made_beforehand_costs_no_request_anything(marts: Marts) -> None:
+    made: list[tuple[str, bool]] = []
+    here = threading.current_thread()
+
+    def page(reading: Reading[str]) -> str:
+        made.append((str(reading.value), threading.current_thread() is here))
+        return f"page of {reading.value}"
+
+    holder = Holder(marts.read, made_beforehand=[page], clock=marts.clock)
+    try:
+        assert {holder.reading().made(page) for _ in range(50)} == {"page of read 1"}
+        marts.seconds = 2.0
+        assert holder.reading().made(page) == "page of read 2"
+    finally:
+        holder.close()
+    assert made == [("read 1", False), ("read 2", False)]
+
+
+def test_a_page_that_cannot_be_made_is_an_error_for_who_asks_and_reads_go_on(marts: Marts) -> None:
+    def page(reading: Reading[str]) -> str:
+        if reading.value == "read 1":
+            raise ValueError("no template")
+        return f"page of {reading.value}"
+
+    holder = Holder(marts.read, made_beforehand=[page], clock=marts.clock)
+    try:
+        with pytest.raises(ValueError, match="no template"):
+            holder.reading().made(page)
+        marts.seconds = 2.0
+        assert holder.reading().made(page) == "page of read 2"
+    finally:
+        holder.close()

@@ -19,12 +19,12 @@ from tests.unit.heartbeat_api.views import ok
 FIRST = date(2026, 2, 20)
 
 
-def days(values: Sequence[float], missing: Sequence[int] = ()) -> list[DayValue]:
-    return [
+def days(values: Sequence[float], missing: Sequence[int] = ()) -> tuple[DayValue, ...]:
+    return tuple(
         DayValue(FIRST + timedelta(days=day), Decimal(str(value)))
         for day, value in enumerate(values)
         if day not in missing
-    ]
+    )
 
 
 def drawn(sparkline: Sparkline) -> ElementTree.Element:
