@@ -19,8 +19,7 @@ demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
 
 test: $(VENV)/installed-dev lint ## Check and test everything
 	@sh tests/acceptance/provide_chromium.sh $(BIN)/python
-	$(BIN)/pytest -n 2 --dist loadfile tests/unit tests/integration
-	$(BIN)/pytest -n 2 --dist loadfile tests/acceptance
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration tests/unit
 
 lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/ruff check .
