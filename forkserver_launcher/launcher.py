@@ -160,6 +160,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             if known is not None and known.is_current():
                 return known
             if self._keeper.ident is None:
+                self._locks.forget_abandoned()
                 self._keeper.start()
             fresh = ServerHandle(
                 Load(key, self._locks_folder, self._instance_modules(), self._nice),

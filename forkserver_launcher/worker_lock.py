@@ -14,6 +14,8 @@ from pathlib import Path
 
 _SUFFIX = ".worker"
 _STOP_SECONDS = 20.0
+# a lock is taken right after its file is made; until then nobody holds it
+_ABANDONED_SECONDS = 60.0
 
 
 class WorkerLocks:
@@ -53,6 +55,14 @@ class WorkerLocks:
     def forget(self, run_id: str) -> None:
         """Remove the file of a worker that has ended."""
         self._path(run_id).unlink(missing_ok=True)
+
+    def forget_abandoned(self) -> None:
+        """Remove what is left of workers that were killed when nobody was there to see it."""
+        newest = time.time() - _ABANDONED_SECONDS
+        for path in self._folder.glob(f"*{_SUFFIX}"):
+            with suppress(FileNotFoundError):
+                if path.stat().st_mtime < newest and not self.is_held(path.stem):
+                    self.forget(path.stem)
 
     def holders(self) -> Iterator[tuple[str, int]]:
         """Run and process id of every living worker."""

@@ -325,8 +325,9 @@ def test_after_kills_at_random_moments_everything_goes_on_by_itself(bank: Refres
     assert bank.value("fees") == bank.charged()
     assert {each["signal"] for each in bank.up.api("/api/metrics")["metrics"]} == {"ok"}
     assert partial_or_contradicting(bank) == []
-    assert not list((bank.up.home / "dagster" / "run_workers").glob("*"))
-    assert len(bank.up.named("forkserver_launcher.server")) == 1
+    locks = bank.up.home / "dagster" / "run_workers"
+    bank.waits_until(lambda: list(locks.glob("*")) == [])
+    bank.waits_until(lambda: len(bank.up.named("forkserver_launcher.server")) == 1)
 
 
 def asks_if_it_can(bank: RefreshedBank, metric_ids: tuple[str, ...]) -> None:

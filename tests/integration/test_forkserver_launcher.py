@@ -1,5 +1,6 @@
 """The run launcher on a Dagster project that has nothing to do with Heartbeat."""
 
+import fcntl
 import logging
 import os
 import signal
@@ -326,6 +327,20 @@ def test_the_monitor_fails_a_run_that_was_lost_with_who_launched_it(shop: Shop) 
     assert shop.run(run_id).status is DagsterRunStatus.FAILURE
     assert "the worker process is gone" in shop.messages(run_id)
     assert shop.locks() == []
+
+
+def test_what_a_worker_left_that_was_killed_unseen_goes_with_the_next_start(shop: Shop) -> None:
+    locks = shop.home / "run_workers"
+    locks.mkdir()
+    for name, age_seconds in (("long-gone", 3600), ("just-made", 0)):
+        (locks / f"{name}.worker").touch()
+        os.utime(locks / f"{name}.worker", times=(time.time() - age_seconds,) * 2)
+    with (locks / "alive.worker").open("w") as alive:
+        fcntl.flock(alive, fcntl.LOCK_EX)
+        os.utime(alive.fileno(), times=(0, 0))
+        shop.sells()
+        wait_until(lambda: len(shop.locks()) == 2)
+        assert {path.stem for path in shop.locks()} == {"just-made", "alive"}
 
 
 def test_a_cancelled_run_goes_on_being_cancellable_from_another_process(shop: Shop) -> None:
