@@ -92,7 +92,7 @@ class Up:
 
     def named(self, words: str) -> list[psutil.Process]:
         """Its processes whose command line holds those words."""
-        return [each for each in self._own_processes() if words in " ".join(each.cmdline())]
+        return [each for each in self._own_processes() if words in _command_line(each)]
 
     def processes(self) -> list[str]:
         """Every process of this machine that belongs to this state folder."""
@@ -109,6 +109,14 @@ class Up:
             )
         except psutil.Error:
             return False
+
+
+def _command_line(process: psutil.Process) -> str:
+    """Empty when the process has just ended."""
+    try:
+        return " ".join(process.cmdline())
+    except psutil.Error:
+        return ""
 
 
 def _free_ports(count: int) -> list[int]:

@@ -20,6 +20,7 @@ from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
 
 LOST_SECONDS = 30
 SETTLED_SECONDS = 120
+SERVED_SECONDS = 5
 ROUNDS = 20 if os.environ.get("HEARTBEAT_SOAK") else 1
 ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
@@ -322,7 +323,7 @@ def test_after_kills_at_random_moments_everything_goes_on_by_itself(bank: Refres
     bank.waits_until(lambda: nothing_is_active(bank), SETTLED_SECONDS)
     job = bank.ends(bank.asks_when_it_can())
     assert job["state"] == "success", job
-    assert bank.value("fees") == bank.charged()
+    bank.waits_until(lambda: bank.value("fees") == bank.charged(), SERVED_SECONDS)
     assert {each["signal"] for each in bank.up.api("/api/metrics")["metrics"]} == {"ok"}
     assert partial_or_contradicting(bank) == []
     locks = bank.up.home / "dagster" / "run_workers"

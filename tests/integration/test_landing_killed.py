@@ -188,7 +188,7 @@ def test_a_first_load_that_was_killed_loses_at_most_one_range(busy: Bank) -> Non
 @pytest.mark.parametrize(
     "returns",
     [
-        pytest.param(True, id="and comes back", marks=in_a_soak),
+        pytest.param(True, id="and comes back"),
         pytest.param(False, id="and stays away", marks=in_a_soak),
     ],
 )
