@@ -1,13 +1,13 @@
 """Talk to Dagster's webserver: launch a run, see which are active, ask how one goes."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import httpx
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.refresh.run import Run, RunProgress
 from heartbeat.refresh.scope import AssetGraph, AssetPath
 
 _LAUNCH = """
@@ -77,7 +77,6 @@ query { workspaceLocationEntryOrError(name: "heartbeat") {
 } }
 """
 _ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
-_ENDED = frozenset({"SUCCESS", "FAILURE", "CANCELED"})
 
 
 _UNREACHABLE = "DagsterUserCodeUnreachableError"
@@ -89,41 +88,6 @@ class DagsterError(HeartbeatError):
 
 class DagsterAwayError(DagsterError):
     """Dagster's webserver does not answer; it may the next time."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run as Dagster has it."""
-
-    run_id: str
-    job: str
-    status: str
-    """Dagster's run status, such as QUEUED, STARTED, SUCCESS, FAILURE."""
-    selection: frozenset[AssetPath] | None
-    """The assets that were selected of the job; None: all."""
-    pools: frozenset[str]
-    tags: Mapping[str, str]
-    created_at: datetime
-    started_at: datetime | None
-    ended_at: datetime | None
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.status in _ENDED
-
-
-@dataclass(frozen=True)
-class RunProgress:
-    """How far a run is."""
-
-    status: str
-    materialized: int
-
-    @property
-    def ended(self) -> bool:
-        """Whether nothing more will happen."""
-        return self.status in _ENDED
 
 
 class DagsterClient:

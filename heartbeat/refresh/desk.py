@@ -10,7 +10,7 @@ from typing import Any
 
 from psycopg import Connection
 
-from heartbeat.refresh.dagster_client import DagsterClient, Run
+from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.job import (
     ACTOR_TAG,
     REFRESH_JOB,
@@ -25,6 +25,7 @@ from heartbeat.refresh.job import (
     read_ledger,
     state_of,
 )
+from heartbeat.refresh.run import Run
 from heartbeat.refresh.scope import AssetGraph, Scope
 from heartbeat.sql import platform_statements
 

@@ -9,7 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
-from heartbeat.refresh.dagster_client import Run
+from heartbeat.refresh.run import Run
 from heartbeat.refresh.scope import AssetGraph, Scope
 from heartbeat.sql import platform_statements
 

@@ -5,7 +5,6 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from heartbeat.refresh.dagster_client import Run
 from heartbeat.refresh.job import (
     JobState,
     Ledger,
@@ -16,6 +15,7 @@ from heartbeat.refresh.job import (
     queue_place,
     state_of,
 )
+from heartbeat.refresh.run import Run
 from heartbeat.refresh.scope import AssetGraph, Scope, UnknownScopeError
 
 NOW = datetime(2026, 11, 21, 12, tzinfo=UTC)
