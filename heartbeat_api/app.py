@@ -32,7 +32,10 @@ def create_app(settings: Settings) -> FastAPI:
     dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     wall = partial(page_routes.wall_html, zone=settings.zone)
-    snapshots = Holder(partial(read_snapshot, database, settings.zone), made_beforehand=[wall])
+    snapshots = Holder(
+        partial(read_snapshot, database, settings.zone),
+        made_beforehand=[metric_routes.metrics_json, wall],
+    )
     jobs = Holder(partial(read_active_job, database, desk))
 
     changes = ChangeListener(settings.database_url, snapshots.renewed)

@@ -15,7 +15,7 @@ from heartbeat_api.database import UnavailableError
 Value = TypeVar("Value")
 Made = TypeVar("Made")
 
-_log = logging.getLogger(__name__)
+_logger = logging.getLogger(__name__)
 
 _LIFETIME_SECONDS = 1.0
 _OLDEST_SECONDS = 2.0
@@ -106,18 +106,19 @@ class Holder(Generic[Value]):
     def _renew(self) -> None:
         began = self._clock()
         held = self._next_reading()
-        try:
-            for make in self._made_beforehand:
+        for make in self._made_beforehand:
+            try:
                 held.made(make)
-        finally:
-            with self._lock:
-                self._held, self._began, self._going_on = held, began, None
+            except Exception:  # who asks for it makes it again, and hears why it cannot be made
+                _logger.exception("Nothing could be made beforehand of a reading")
+        with self._lock:
+            self._held, self._began, self._going_on = held, began, None
 
     def _next_reading(self) -> Reading[Value]:
         try:
             return Reading(self._read(), None)
         except UnavailableError as unavailable:
             return Reading(self._held.value, str(unavailable))
-        except Exception as error:  # noqa: BLE001 - a screen keeps its last good value
-            _log.exception("A read failed in a way that nobody foresaw")
+        except Exception as error:
+            _logger.exception("A read failed in a way that nobody foresaw")
             return Reading(self._held.value, f"{type(error).__name__}: {error}")

@@ -32,6 +32,11 @@ Line = Annotated[Decimal | None, Query(allow_inf_nan=False)]
 Days = Annotated[int | None, Query(ge=1, description="Only the last days that have a value.")]
 
 
+def metrics_json(reading: Reading[Snapshot]) -> bytes:
+    """The metrics of a reading as a JSON array, empty until there is a good one."""
+    return document(reading.value.metrics if reading.value else ())
+
+
 @router.get("/healthz")
 async def healthz(state: State) -> DocumentResponse:
     """200 while the database answers; else 503 with the reason."""
@@ -44,10 +49,11 @@ async def healthz(state: State) -> DocumentResponse:
 @router.get("/api/metrics")
 async def metrics(state: State) -> Response:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
-    snapshot = (await state.snapshots.read()).required()
+    reading = await state.snapshots.read()
+    snapshot = reading.required()
     job = _shown_job(await state.jobs.read(_JOB_PATIENCE_SECONDS))
     head = document({"as_of": snapshot.as_of, "build": build_id(), "job": job})
-    body = b'%b,"metrics":%b}' % (head[:-1], snapshot.metrics_document)
+    body = b'%b,"metrics":%b}' % (head[:-1], reading.made(metrics_json))
     return Response(body, media_type=DocumentResponse.media_type)
 
 

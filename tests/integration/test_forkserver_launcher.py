@@ -394,7 +394,7 @@ def via_code_server(
 
 def test_many_runs_leave_nothing_behind(shop: Shop) -> None:
     """Processes, threads, descriptors, lock files and memory; `make soak` makes 500 runs."""
-    runs = 500 if os.environ.get("HEARTBEAT_SOAK") else 4
+    runs = 500 if os.environ.get("HEARTBEAT_SOAK") else 8
     shop.sells()
     (server,) = shop.workers()
     here = psutil.Process()

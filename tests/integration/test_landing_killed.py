@@ -22,7 +22,7 @@ from tests.integration.landed_bank import VARIABLE, Bank, Notes
 
 HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
 SOAK = "HEARTBEAT_SOAK" in os.environ
-RANDOM_KILLS = 100
+RANDOM_KILLS = 100 if SOAK else 3
 in_a_soak = pytest.mark.skipif(not SOAK, reason="takes long; `make soak` runs it")
 SCHEMA = """
 create table core.payment (
@@ -143,7 +143,6 @@ def test_a_run_killed_in_its(busy: Bank, side: str, moment: str, fresh: bool) ->
     assert_landed(busy)
 
 
-@in_a_soak
 def test_runs_killed_at_random_moments_leave_nothing_that_the_next_run_does_not_mend(
     busy: Bank,
 ) -> None:

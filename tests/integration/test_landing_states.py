@@ -223,7 +223,7 @@ def test_landed_rows_are_the_rows_of_the_source_after_every_tick(
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=400 if SOAK else 5,
+            max_examples=400 if SOAK else 12,
             stateful_step_count=40 if SOAK else 20,
             deadline=None,
             derandomize=not SOAK,
