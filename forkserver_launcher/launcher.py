@@ -160,7 +160,6 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             if known is not None and known.is_current():
                 return known
             if self._keeper.ident is None:
-                self._locks.forget_abandoned()
                 self._keeper.start()
             fresh = ServerHandle(
                 Load(key, self._locks_folder, self._instance_modules(), self._nice),
@@ -182,9 +181,13 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         )
 
     def _keep_current(self) -> None:
-        """Load changed files before a run waits for them; those that do not load, once."""
+        """Load changed files before a run waits for them, and tidy up after lost workers.
+
+        Files that do not load are tried once.
+        """
         refused: dict[str, tuple[Signatures, Signatures]] = {}
         while not self._disposed.wait(_LOOK_SECONDS):
+            self._locks.forget_abandoned()
             for key, server in list(self._servers.items()):
                 if server.is_current() or (files := server.present_files()) == refused.get(key):
                     continue

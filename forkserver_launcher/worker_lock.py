@@ -15,7 +15,7 @@ from pathlib import Path
 _SUFFIX = ".worker"
 _STOP_SECONDS = 20.0
 # a lock is taken right after its file is made; until then nobody holds it
-_ABANDONED_SECONDS = 60.0
+_ABANDONED_SECONDS = 10.0
 
 
 class WorkerLocks:

@@ -329,16 +329,18 @@ def test_the_monitor_fails_a_run_that_was_lost_with_who_launched_it(shop: Shop) 
     assert shop.locks() == []
 
 
-def test_what_a_worker_left_that_was_killed_unseen_goes_with_the_next_start(shop: Shop) -> None:
+def test_what_lost_workers_left_behind_goes_and_what_is_held_stays(shop: Shop) -> None:
+    run_id = shop.begins()
+    for process in shop.workers():
+        process.kill()  # the server too, so that nobody sees the worker end
+    shop.instance.report_run_canceled(shop.run(run_id))  # nor does the monitor look at it
     locks = shop.home / "run_workers"
-    locks.mkdir()
-    for name, age_seconds in (("long-gone", 3600), ("just-made", 0)):
-        (locks / f"{name}.worker").touch()
-        os.utime(locks / f"{name}.worker", times=(time.time() - age_seconds,) * 2)
+    (locks / "just-made.worker").touch()
+    os.utime(locks / "just-made.worker", times=(time.time() + 3600,) * 2)
     with (locks / "alive.worker").open("w") as alive:
         fcntl.flock(alive, fcntl.LOCK_EX)
         os.utime(alive.fileno(), times=(0, 0))
-        shop.sells()
+        assert f"{run_id}.worker" in {path.name for path in shop.locks()}
         wait_until(lambda: len(shop.locks()) == 2)
         assert {path.stem for path in shop.locks()} == {"just-made", "alive"}
 
