@@ -20,23 +20,11 @@ from pydantic import (
 
 from heartbeat.email_address import email_address
 from heartbeat.errors import ContentError
+from heartbeat.headed_sql import parse_headed_sql
 from heartbeat.judgement.metric_lines import lines_problem
 from heartbeat.judgement.status import MIN_BAND_DAYS
 from heartbeat.metrics.metric import METRIC_ID, Direction, Kind, Metric, Period, Season
-from heartbeat.named_statement import NamedStatement, split_statements
-from heartbeat.table_reference import StatementError, TableRef, table_references
-from heartbeat.yaml_document import (
-    NO_ITEMS_WHEN_EMPTY,
-    NONE_WHEN_EMPTY,
-    YamlDocument,
-    parse_yaml,
-    read_text,
-)
-
-STATEMENTS = ("value", "history")
-
-_OPENING = re.compile(r"\s*/\* ---[ \t]*\n")
-_CLOSING = re.compile(r"^[ \t]*--- \*/", re.MULTILINE)
+from heartbeat.yaml_document import NO_ITEMS_WHEN_EMPTY, NONE_WHEN_EMPTY
 
 
 @dataclass(frozen=True)
@@ -86,23 +74,6 @@ def parse_metric(path: Path) -> Metric:
 class _ParsedFile:
     metric: Metric
     code_line: int
-
-
-@dataclass(frozen=True)
-class _HeaderText:
-    """`end_line` is the line of the closing mark; `rest` keeps the line numbers of the file."""
-
-    text: str
-    first_line: int
-    end_line: int
-    rest: str
-
-
-@dataclass(frozen=True)
-class _CheckedStatement:
-    sql: str
-    line: int
-    reads: tuple[TableRef, ...]
 
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True)]
@@ -200,61 +171,18 @@ def _parse(path: Path) -> _ParsedFile:
     if not METRIC_ID.fullmatch(metric_id):
         problem = "a metric file is named a-z, 0-9 and _, begins with a letter, at most 63 long"
         raise ContentError(path, 1, f"{problem}, not '{metric_id}'")
-    header_text = _header_text(path, read_text(path))
-    header = _header(path, header_text)
-    statements = _statements(path, header_text)
-    value, history = statements["value"], statements.get("history")
-    reads = {table for statement in statements.values() for table in statement.reads}
+    parsed = parse_headed_sql(
+        path, _Header, subject="a metric", required="value", optional="history"
+    )
+    value, history = parsed.queries["value"], parsed.queries.get("history")
     metric = Metric(
         metric_id=metric_id,
-        **dict(header.content),
+        **dict(parsed.header.content),
         path=path,
         value_sql=value.sql,
         value_line=value.line,
         history_sql=history.sql if history else None,
         history_line=history.line if history else None,
-        reads=tuple(sorted(reads)),
+        reads=parsed.reads,
     )
-    return _ParsedFile(metric, header.lines["code"])
-
-
-def _header_text(path: Path, text: str) -> _HeaderText:
-    if not text.strip():
-        raise ContentError(path, 1, "the file is empty")
-    opening = _OPENING.match(text)
-    if opening is None:
-        raise ContentError(path, 1, "the file must begin with a YAML header after '/* ---'")
-    closing = _CLOSING.search(text, opening.end())
-    if closing is None:
-        raise ContentError(path, 1, "the header is not closed by a line '--- */'")
-    first_line = text.count("\n", 0, opening.end()) + 1
-    end_line = text.count("\n", 0, closing.end()) + 1
-    rest = "\n" * (end_line - 1) + text[closing.end() :]
-    return _HeaderText(text[opening.end() : closing.start()], first_line, end_line, rest)
-
-
-def _header(path: Path, header: _HeaderText) -> YamlDocument[_Header]:
-    return parse_yaml(
-        header.text, _Header, path, subject="the header", first_line=header.first_line
-    )
-
-
-def _statements(path: Path, header: _HeaderText) -> dict[str, _CheckedStatement]:
-    statements: dict[str, _CheckedStatement] = {}
-    for statement in split_statements(path, header.rest):
-        if statement.name not in STATEMENTS:
-            problem = f"statement '{statement.name}' is unknown: a metric has value and history"
-            raise ContentError(path, statement.name_line, problem)
-        statements[statement.name] = _CheckedStatement(
-            statement.sql, statement.line, _reads(path, statement)
-        )
-    if "value" not in statements:
-        raise ContentError(path, header.end_line, "the line '-- name: value' is missing")
-    return statements
-
-
-def _reads(path: Path, statement: NamedStatement) -> tuple[TableRef, ...]:
-    try:
-        return table_references(statement.sql)
-    except StatementError as error:
-        raise ContentError(path, statement.line + error.line - 1, error.problem) from None
+    return _ParsedFile(metric, parsed.header.lines["code"])
