@@ -34,7 +34,7 @@ BOUNDS = {"click": 3.0, "share of the default": 1 / 3, "everything": 45.0, "read
 READ_PATHS = ("/api/metrics", "/", "/api/metrics/active-job", f"/api/metrics/{METRIC}")
 READS_PER_SECOND = 50
 READERS = 4
-CONTENT = ("sources", "metrics", "audit_cuts", "workspace.yaml", "dagster.yaml")
+CONTENT = ("sources", "metrics", "segments", "audit_cuts", "workspace.yaml", "dagster.yaml")
 CODE = ("forkserver_launcher", "heartbeat", "heartbeat_assets", "heartbeat_api", "demo_bank")
 
 

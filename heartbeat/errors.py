@@ -8,7 +8,7 @@ class HeartbeatError(Exception):
 
 
 class ContentError(HeartbeatError):
-    """A content file (source, metric, cut) that cannot be used; the rest still loads."""
+    """A content file (source, metric, segments, cut) that cannot be used; the rest still loads."""
 
     def __init__(self, path: Path, line: int, problem: str) -> None:
         super().__init__(f"{path}:{line}: {problem}")

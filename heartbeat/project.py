@@ -1,4 +1,4 @@
-"""A project: the folder with a company's sources, metrics and audit cuts."""
+"""A project: the folder with a company's sources, metrics, segments and audit cuts."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -9,6 +9,7 @@ from heartbeat.audit.audit_cut import LoadedCuts, load_cuts
 from heartbeat.errors import ContentError
 from heartbeat.landing.catalog import Table
 from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
+from heartbeat.segments.segment_file import LoadedSegments, load_segments
 from heartbeat.source import LoadedSources, Source, load_sources
 from heartbeat.table_reference import TableRef
 
@@ -43,6 +44,11 @@ class Project:
         return load_metrics(self.folder / "metrics")
 
     @cached_property
+    def segments(self) -> LoadedSegments:
+        """The file in `segments/`."""
+        return load_segments(self.folder / "segments")
+
+    @cached_property
     def cuts(self) -> LoadedCuts:
         """The modules in `audit_cuts/`; reading them runs them."""
         return load_cuts(self.folder / "audit_cuts")
@@ -63,6 +69,7 @@ class Project:
         return (
             *self.sources.problems,
             *self.metrics.problems,
+            *self.segments.problems,
             *self.cuts.problems,
             *self._unlanded_reads(),
         )
@@ -72,6 +79,8 @@ class Project:
             *((metric.path, metric.value_line, metric.reads) for metric in self.metrics.metrics),
             *((cut.path, cut.line, cut.reads) for cut in self.cuts.cuts),
         ]
+        if segments := self.segments.segments:
+            reads.append((segments.path, segments.line, segments.reads))
         return tuple(
             ContentError(path, line, f"reads {table}, which no source lands")
             for path, line, tables in reads

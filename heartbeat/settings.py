@@ -22,7 +22,7 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(frozen=True, validate_default=True)
 
     project: Path = Field(default=Path(), validation_alias="HEARTBEAT_PROJECT")
-    """Folder with `sources/`, `metrics/` and `audit_cuts/`."""
+    """Folder with `sources/`, `metrics/`, `segments/` and `audit_cuts/`."""
     home: Path = Field(default=Path(".heartbeat"), validation_alias="HEARTBEAT_HOME")
     """State: embedded Postgres, Dagster home, dlt working folder, logs."""
     explicit_database_url: str | None = Field(

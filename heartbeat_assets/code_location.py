@@ -14,7 +14,16 @@ from heartbeat_assets.ingest import ingest_assets
 from heartbeat_assets.landing import landing_resource
 from heartbeat_assets.metrics import metric_assets
 from heartbeat_assets.registry import registry_asset
-from heartbeat_assets.schedules import AUDIT, BENCHMARK, CHECK_SOURCES, HYGIENE, RECONCILE, REFRESH
+from heartbeat_assets.schedules import (
+    AUDIT,
+    BENCHMARK,
+    CHECK_SOURCES,
+    HYGIENE,
+    RECONCILE,
+    REFRESH,
+    SEGMENT,
+)
+from heartbeat_assets.segments import segments_asset
 from heartbeat_assets.sources import sources_asset
 
 _logger = logging.getLogger(__name__)
@@ -31,10 +40,12 @@ def code_location(settings: Settings) -> Definitions:
     cuts = audit_cut_assets(project, settings)
     checks = sources_asset(project)
     benchmarks = benchmarks_asset(project, settings)
+    segments = segments_asset(project, settings)
     jobs = [
         REFRESH,
         *([RECONCILE, CHECK_SOURCES] if checks else []),
         *([BENCHMARK] if benchmarks else []),
+        *([SEGMENT] if segments else []),
         *([AUDIT] if cuts else []),
         HYGIENE,
     ]
@@ -45,6 +56,7 @@ def code_location(settings: Settings) -> Definitions:
             *ingest_assets(project, settings),
             *metric_assets(project, settings),
             *benchmarks,
+            *segments,
             *cuts,
             hygiene_asset(project, settings),
         ],

@@ -22,6 +22,7 @@ from heartbeat_assets.benchmarks import BENCHMARKS_GROUP
 from heartbeat_assets.executor import EXECUTOR
 from heartbeat_assets.hygiene import HYGIENE_GROUP
 from heartbeat_assets.landing import RECONCILE_TAG
+from heartbeat_assets.segments import SEGMENTS_GROUP
 from heartbeat_assets.sources import CHECKS_GROUP
 
 
@@ -71,7 +72,7 @@ def _covering_run(instance: DagsterInstance, jobs: tuple[str, ...]) -> str | Non
 
 
 _TABLES_AND_METRICS = AssetSelection.all() - AssetSelection.groups(
-    AUDIT_GROUP, BENCHMARKS_GROUP, CHECKS_GROUP, HYGIENE_GROUP
+    AUDIT_GROUP, BENCHMARKS_GROUP, CHECKS_GROUP, HYGIENE_GROUP, SEGMENTS_GROUP
 )
 
 REFRESH = ScheduledJob(
@@ -118,6 +119,16 @@ BENCHMARK = ScheduledJob(
     ),
     "daily_benchmark",
     "23 4 * * *",
+)
+SEGMENT = ScheduledJob(
+    define_asset_job(
+        "segment",
+        selection=AssetSelection.groups(SEGMENTS_GROUP),
+        executor_def=EXECUTOR,
+        description="Which segment every client is in today.",
+    ),
+    "daily_segments",
+    "30 4 * * *",
 )
 AUDIT = ScheduledJob(
     define_asset_job(

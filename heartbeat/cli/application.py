@@ -20,7 +20,7 @@ metric.app.command("new")(metric_new.new)
 app.add_typer(metric.app, name="metric")
 for command in (
     *(stack.up, stack.serve, stack.migrate, stack.validate),
-    *(work.refresh, work.ingest, work.compute, work.benchmark, today.today),
+    *(work.refresh, work.ingest, work.compute, work.benchmark, work.segments, today.today),
 ):
     app.command()(command)
 

@@ -23,6 +23,8 @@ from heartbeat.metrics.registry import sync
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.refresh.job import JobState, Phase, RefreshJob
+from heartbeat.segments.segment_days import store_segments
+from heartbeat.segments.segment_file import load_segments
 from heartbeat.settings import Settings
 
 if TYPE_CHECKING:
@@ -168,6 +170,19 @@ def benchmark() -> None:
     for metric_id, each in sorted(found.items()):
         band = f"{each.mean:.6g} ± {each.stddev:.6g} over {each.n} days" if each else _NO_BAND
         typer.echo(f"{metric_id}  {band}")
+
+
+def segments() -> None:
+    """Store the segment of every client for this business day, as the daily job does."""
+    with opened_marts() as settings:
+        loaded = load_segments(settings.project / "segments")
+        if loaded.segments is None:
+            reasons = [str(problem) for problem in loaded.problems]
+            raise HeartbeatError("; ".join(reasons or ["there is no segments/clients.sql"]))
+        days = store_segments(loaded.segments, settings, now=datetime.now(UTC), run_id=_run_id())
+        for day in days:
+            counts = ", ".join(f"{count} {segment}" for segment, count in day.counts.items())
+            typer.echo(f"{day.d}  {counts or 'no client'}")
 
 
 def _chosen_metrics(settings: Settings, names: list[str]) -> list[Metric]:

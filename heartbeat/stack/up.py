@@ -32,6 +32,7 @@ _STANDING_BACK = ("nice", "-n", "5")
 _FIRST_RUNS = {
     "refresh": "Landing tables, computing metrics",
     "benchmark": "Telling what is typical",
+    "segment": "Telling clients apart",
     "audit": "Drawing audit cuts",
 }
 

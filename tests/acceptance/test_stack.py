@@ -95,6 +95,7 @@ def test_the_schedules_run_without_being_switched_on(up: Up) -> None:
         ("daily_reconcile", "RUNNING"),
         ("daily_source_check", "RUNNING"),
         ("daily_benchmark", "RUNNING"),
+        ("daily_segments", "RUNNING"),
         ("daily_audit", "RUNNING"),
         ("daily_hygiene", "RUNNING"),
     }

@@ -1,0 +1,1 @@
+"""Which clients belong together: one snapshot a business day."""

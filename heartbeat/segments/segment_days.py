@@ -1,0 +1,139 @@
+"""The segments of all clients, stored once a business day."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from typing import Any
+
+import psycopg
+
+from heartbeat.errors import HeartbeatError
+from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.metrics.metric_query import fault
+from heartbeat.segments.segment_file import ClientSegments
+from heartbeat.settings import Settings
+from heartbeat.sql import platform_statements
+
+DAYS_BACK = 90
+"""How far back a day that has no snapshot is made up for, from the rows that are landed now."""
+
+_STATEMENTS = platform_statements("client_segments")
+_LAST_MOMENT = timedelta(microseconds=1)
+
+
+class SegmentsError(HeartbeatError):
+    """The query gave no usable segments; the message says where and why."""
+
+
+@dataclass(frozen=True)
+class SegmentDay:
+    """One stored snapshot: the moment it is of, and how many clients each segment has.
+
+    `source_as_of` is the oldest poll among the tables read; None when one never landed.
+    """
+
+    d: date
+    as_of: datetime
+    source_as_of: datetime | None
+    counts: Mapping[str, int]
+
+
+def store_segments(
+    segments: ClientSegments, settings: Settings, *, now: datetime, run_id: str
+) -> Iterator[SegmentDay]:
+    """Store the snapshot of the business day of `now`, in place of an earlier one of that day.
+
+    Then the days of the last 90 that have none are made up for, each as of its last moment, back to
+    the first without a client; what is stored of a past day is never changed. Each day is stored
+    whole or not at all. Raises SegmentsError.
+    """
+    yield _stored(segments, settings, now.astimezone(settings.zone).date(), now, run_id)
+    for d in _days_without(settings, now.astimezone(settings.zone).date()):
+        day = _stored(segments, settings, d, _end_of(d, settings), run_id, unless_empty=True)
+        if not day.counts:
+            return
+        yield day
+
+
+def _days_without(settings: Settings, today: date) -> list[date]:
+    """Past days without a snapshot, the newest first."""
+    with psycopg.connect(settings.database_url) as connection:
+        asked = {"since": today - timedelta(days=DAYS_BACK)}
+        known = {d for (d,) in connection.execute(_sql("known_days"), asked)}
+    days = (today - timedelta(days=ago) for ago in range(1, DAYS_BACK + 1))
+    return [d for d in days if d not in known]
+
+
+def _end_of(d: date, settings: Settings) -> datetime:
+    return datetime.combine(d + timedelta(days=1), time(), settings.zone) - _LAST_MOMENT
+
+
+def _stored(
+    segments: ClientSegments,
+    settings: Settings,
+    d: date,
+    as_of: datetime,
+    run_id: str,
+    *,
+    unless_empty: bool = False,
+) -> SegmentDay:
+    with reading_as_of(
+        settings.database_url,
+        as_of=as_of,
+        timezone=settings.timezone,
+        statement_timeout=settings.statement_timeout,
+    ) as connection:
+        oldest_poll = source_as_of(connection, segments.reads)
+        members = _members(connection, segments)
+    day = SegmentDay(d, as_of, oldest_poll, _counts(segments, members))
+    if members or not unless_empty:
+        _store(settings, day, members, run_id)
+    return day
+
+
+def _members(connection: psycopg.Connection[Any], segments: ClientSegments) -> dict[str, str]:
+    """The segment of each client; raises SegmentsError."""
+    where = f"{segments.path.name}:{segments.line}"
+    try:
+        rows = connection.execute(segments.sql.encode()).fetchall()
+    except psycopg.Error as error:
+        raise SegmentsError(f"{where}: {fault(error)}") from error
+    members: dict[str, str] = {}
+    for row in rows:
+        if len(row) != 2 or row[0] is None:
+            raise SegmentsError(f"{where}: must give two columns: a client's id and its segment")
+        client, segment = str(row[0]), row[1]
+        if segment not in segments.rules:
+            known = ", ".join(segments.rules)
+            raise SegmentsError(
+                f"{where}: puts client {client} in {segment!r}; the header has {known}"
+            )
+        if client in members:
+            raise SegmentsError(f"{where}: gives client {client} twice")
+        members[client] = segment
+    return members
+
+
+def _counts(segments: ClientSegments, members: Mapping[str, str]) -> Mapping[str, int]:
+    """The size of each segment that has clients, in the order of the file."""
+    found = Counter(members.values())
+    return {segment: found[segment] for segment in segments.rules if segment in found}
+
+
+def _store(settings: Settings, day: SegmentDay, members: Mapping[str, str], run_id: str) -> None:
+    row = {
+        "d": day.d,
+        "as_of": day.as_of,
+        "source_as_of": day.source_as_of,
+        "run_id": run_id,
+        "clients": list(members),
+        "segments": list(members.values()),
+    }
+    with psycopg.connect(settings.database_url) as connection:
+        for name in ("one_at_a_time", "forget_day", "add_day", "add_clients"):
+            connection.execute(_sql(name), row)
+
+
+def _sql(name: str) -> bytes:
+    return _STATEMENTS[name].encode()
