@@ -21,9 +21,9 @@ def reading_as_of(
 ) -> Iterator[Connection[Any]]:
     """A connection on which `heartbeat.as_of()` is that moment and nothing can be written.
 
-    Its role can read landed tables and nothing else. Every transaction reads one snapshot of the
-    database; a statement that runs longer than `statement_timeout` (as Postgres writes durations)
-    fails. The session's time zone is UTC; `timezone` is the business time zone.
+    Its role can read landed tables and the client segments, nothing else. Every transaction reads
+    one snapshot of the database; a statement that runs longer than `statement_timeout` (as Postgres
+    writes durations) fails. The session's time zone is UTC; `timezone` is the business time zone.
     """
     settings = {
         "heartbeat.as_of": as_of.isoformat(),

@@ -58,11 +58,25 @@ def marts_url(
     postgres: EmbeddedPostgres, migrated_template: str, request: pytest.FixtureRequest
 ) -> Iterator[str]:
     """A fresh marts database, migrated, dropped afterwards."""
+    yield from _marts(postgres, migrated_template, request)
+
+
+@pytest.fixture(scope="module")
+def module_marts_url(
+    postgres: EmbeddedPostgres, migrated_template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
+    """The same, once for all tests of a module."""
+    yield from _marts(postgres, migrated_template, request)
+
+
+def _marts(
+    postgres: EmbeddedPostgres, template: str, request: pytest.FixtureRequest
+) -> Iterator[str]:
     name = f"marts_{os.getpid()}_{abs(hash(request.node.nodeid)) % 10**9}"
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
         server.execute(
             sql.SQL("create database {} template {}").format(
-                sql.Identifier(name), sql.Identifier(migrated_template)
+                sql.Identifier(name), sql.Identifier(template)
             )
         )
         yield postgres.url(name)

@@ -1,11 +1,13 @@
 """The wall as a browser paints it, over a real API and a real database."""
 
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import httpx
 import psycopg
 import pytest
 from playwright.sync_api import Browser, Page
@@ -59,13 +61,34 @@ def _copy(metric: StoredMetric, code: str) -> StoredMetric:
     return replace(metric, metric_id=f"metric_{code.lower()}", code=code)
 
 
-@contextmanager
-def wall_of(marts_url: str, metrics: Sequence[StoredMetric]) -> Iterator[str]:
-    """The origin of an API over a database that holds exactly these metrics."""
-    with psycopg.connect(marts_url, autocommit=True) as connection:
-        store(connection, metrics, datetime.now(UTC))
-    with served(api_on(marts_url)) as origin:
-        yield origin
+class Cockpit:
+    """A served wall whose metrics a test chooses."""
+
+    def __init__(self, origin: str, connection: psycopg.Connection) -> None:
+        self.origin = origin
+        self._connection = connection
+
+    def shows(self, metrics: Sequence[StoredMetric]) -> None:
+        """Store exactly these metrics, and wait until they are served."""
+        store(self._connection, metrics, datetime.now(UTC))
+        expected = sorted((metric.code, metric.short_name) for metric in metrics)
+        deadline = time.monotonic() + 30
+        while self._served() != expected:
+            assert time.monotonic() < deadline
+            time.sleep(0.05)
+
+    def _served(self) -> list[tuple[str, str]]:
+        served = httpx.get(f"{self.origin}/api/metrics").json()["metrics"]
+        return sorted((metric["code"], metric["short_name"]) for metric in served)
+
+
+@pytest.fixture(scope="module")
+def cockpit(module_marts_url: str) -> Iterator[Cockpit]:
+    with (
+        psycopg.connect(module_marts_url, autocommit=True) as connection,
+        served(api_on(module_marts_url)) as origin,
+    ):
+        yield Cockpit(origin, connection)
 
 
 @contextmanager
@@ -94,21 +117,20 @@ WALLS = {
 
 @pytest.mark.parametrize("metrics", WALLS.values(), ids=WALLS.keys())
 def test_every_metric_is_there_once_without_script_scroll_clip_or_overlap(
-    browser: Browser, marts_url: str, metrics: Sequence[StoredMetric]
+    browser: Browser, cockpit: Cockpit, metrics: Sequence[StoredMetric]
 ) -> None:
     expected = sorted(metric.code for metric in metrics)
-    with wall_of(marts_url, metrics) as origin:
+    cockpit.shows(metrics)
+    with opened(browser, cockpit.origin, 1280, 720) as page:
         for name, (width, height) in SCREENS.items():
-            with opened(browser, origin, width, height) as page:
-                assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
-                assert sorted(page.locator("a .code").all_inner_texts()) == expected
+            page.set_viewport_size({"width": width, "height": height})
+            assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
+        assert sorted(page.locator("a .code").all_inner_texts()) == expected
 
 
-def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, marts_url: str) -> None:
-    with (
-        wall_of(marts_url, with_long_names(bank(4))) as origin,
-        opened(browser, origin, 390, 844) as page,
-    ):
+def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, cockpit: Cockpit) -> None:
+    cockpit.shows(with_long_names(bank(4)))
+    with opened(browser, cockpit.origin, 390, 844) as page:
         looks = page.evaluate(_LOOKS)
         lefts = {round(box["x"]) for box in looks["boxes"]}
     assert looks["scrollWidth"] == 390
@@ -117,10 +139,11 @@ def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, marts_
 
 
 def test_texts_stand_out_and_are_large_enough_for_three_metres(
-    browser: Browser, marts_url: str
+    browser: Browser, cockpit: Cockpit
 ) -> None:
     """30 px at 1080p for name, value, comparison and state of a red; 19 px for anything else."""
-    with wall_of(marts_url, USUAL_WALL) as origin, opened(browser, origin, 1920, 1080) as page:
+    cockpit.shows(USUAL_WALL)
+    with opened(browser, cockpit.origin, 1920, 1080) as page:
         texts = page.evaluate(_LOOKS)["texts"]
     must_read = [text for text in texts if text["mustRead"]]
     assert len(must_read) >= 4 * len(REDS)
@@ -129,28 +152,28 @@ def test_texts_stand_out_and_are_large_enough_for_three_metres(
     assert [text for text in texts if text["contrast"] < 4.5] == []
 
 
-def test_a_wall_asks_nothing_of_any_other_origin(browser: Browser, marts_url: str) -> None:
+def test_a_wall_asks_nothing_of_any_other_origin(browser: Browser, cockpit: Cockpit) -> None:
     requests: list[str] = []
     refusals: list[str] = []
-    with wall_of(marts_url, USUAL_WALL) as origin:
-        page = browser.new_page()
-        page.on("request", lambda request: requests.append(request.url))
-        page.on("console", lambda message: refusals.append(message.text))
-        for path in ("/", "/m/COLD", "/audit"):
-            page.goto(f"{origin}{path}")
-        page.close()
+    cockpit.shows(USUAL_WALL)
+    page = browser.new_page()
+    page.on("request", lambda request: requests.append(request.url))
+    page.on("console", lambda message: refusals.append(message.text))
+    for path in ("/", "/m/COLD", "/audit"):
+        page.goto(f"{cockpit.origin}{path}")
+    page.close()
     assert len(requests) >= 3
-    assert [url for url in requests if not url.startswith(origin)] == []
+    assert [url for url in requests if not url.startswith(cockpit.origin)] == []
     assert refusals == []
 
 
-def test_markup_in_a_name_is_text(browser: Browser, marts_url: str) -> None:
+def test_markup_in_a_name_is_text(browser: Browser, cockpit: Cockpit) -> None:
     name = '<img src=x onerror="document.title=1">'
     hostile = replace(OK, short_name=name, name=name, values=calm(5))
-    with wall_of(marts_url, (hostile,)) as origin:
-        page = browser.new_page()
-        page.goto(origin)
-        shown, images = page.locator("a .n").inner_text(), page.locator("a img").count()
-        page.close()
+    cockpit.shows((hostile,))
+    page = browser.new_page()
+    page.goto(cockpit.origin)
+    shown, images = page.locator("a .n").inner_text(), page.locator("a img").count()
+    page.close()
     assert shown == name
     assert images == 0

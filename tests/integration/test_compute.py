@@ -164,7 +164,9 @@ def test_a_metric_cannot_write_even_through_a_function_with_the_right_to(
     assert computing.marts.execute("select count(*) from bank.hit").fetchone() == (0,)
 
 
-def test_the_role_of_a_metric_reads_landed_tables_and_no_other(computing: Computing) -> None:
+def test_the_role_of_a_metric_reads_landed_tables_and_segments_and_no_other(
+    computing: Computing,
+) -> None:
     """Of every table of the database, those that a landing has not opened are refused."""
     computing.marts.execute("create schema bank; create table bank.open (n int)")
     with computing.marts.transaction(force_rollback=True):
@@ -175,7 +177,8 @@ def test_the_role_of_a_metric_reads_landed_tables_and_no_other(computing: Comput
             " where c.relkind in ('r', 'v', 'm', 'p') and n.nspname !~ '^(pg_|information_schema)'"
             " and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')"
         ).fetchall()
-    assert readable == [("bank.open",)]
+    segments = [("heartbeat.client_segment",), ("heartbeat.client_segment_day",)]
+    assert sorted(readable) == [("bank.open",), *segments]
 
 
 def test_a_compute_that_is_repeated_changes_nothing(computing: Computing) -> None:

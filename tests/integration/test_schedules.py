@@ -1,6 +1,7 @@
 """What the schedules do on a real instance: absorbed ticks, an outage, the clock change."""
 
 import logging
+import os
 import subprocess
 import sys
 import time
@@ -18,10 +19,16 @@ from dagster._core.workspace.load_target import GrpcServerTarget
 from dagster._grpc.client import DagsterGrpcClient
 from dagster._scheduler.scheduler import launch_scheduled_runs
 
-from tests.integration.tiny_project import TinyProject
-
 REPOSITORY = Path(__file__).parents[2]
-SCHEDULES = ("hourly_refresh", "daily_reconcile", "daily_audit", "daily_hygiene")
+DAILIES = (
+    "daily_reconcile",
+    "daily_source_check",
+    "daily_benchmark",
+    "daily_segments",
+    "daily_audit",
+    "daily_hygiene",
+)
+SCHEDULES = ("hourly_refresh", *DAILIES)
 
 
 class Scheduler:
@@ -57,31 +64,40 @@ class Scheduler:
         return [run.run_id for run in found]
 
 
-@pytest.fixture
-def scheduler(
-    tiny: TinyProject, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> Iterator[Scheduler]:
-    monkeypatch.setenv("HEARTBEAT_TIMEZONE", "Europe/Vilnius")
-    home = tmp_path / "dagster"
-    home.mkdir()
-    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
-    socket = str(tmp_path / "code.sock")
+@pytest.fixture(scope="module")
+def code_server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[GrpcServerTarget]:
+    """The code location of this repository, which makes no connection."""
+    socket = str(tmp_path_factory.mktemp("code") / "code.sock")
     module = ["-m", "dagster", "api", "grpc", "--socket", socket, "--location-name", "heartbeat"]
-    server = subprocess.Popen([sys.executable, *module, "-m", "heartbeat_assets.definitions"])
+    environment = {
+        **os.environ,
+        "HEARTBEAT_PROJECT": str(REPOSITORY),
+        "HEARTBEAT_TIMEZONE": "Europe/Vilnius",
+    }
+    server = subprocess.Popen(
+        [sys.executable, *module, "-m", "heartbeat_assets.definitions"], env=environment
+    )
     try:
         client = DagsterGrpcClient(socket=socket)
         while client.health_check_query() != "SERVING":  # type: ignore[no-untyped-call]
             assert server.poll() is None
             time.sleep(0.05)
-        target = GrpcServerTarget("localhost", None, socket, "heartbeat")
-        with (
-            DagsterInstance.from_config(str(home)) as instance,
-            WorkspaceProcessContext(instance, target) as workspace,
-        ):
-            yield Scheduler(workspace)
+        yield GrpcServerTarget("localhost", None, socket, "heartbeat")
     finally:
         server.terminate()
         server.wait()
+
+
+@pytest.fixture
+def scheduler(code_server: GrpcServerTarget, tmp_path: Path) -> Iterator[Scheduler]:
+    home = tmp_path / "dagster"
+    home.mkdir()
+    (home / "dagster.yaml").write_text("telemetry: {enabled: false}\n")
+    with (
+        DagsterInstance.from_config(str(home)) as instance,
+        WorkspaceProcessContext(instance, code_server) as workspace,
+    ):
+        yield Scheduler(workspace)
 
 
 def tomorrow_noon() -> datetime:
@@ -114,7 +130,7 @@ def test_after_an_outage_one_tick_makes_up_for_all(scheduler: Scheduler) -> None
     scheduler.empties_the_queue()
     before = {name: len(scheduler.ticks(name)) for name in SCHEDULES}
     scheduler.at(noon + timedelta(days=3))
-    assert [len(scheduler.ticks(name)) - before[name] for name in SCHEDULES] == [1, 1, 1, 1]
+    assert [len(scheduler.ticks(name)) - before[name] for name in SCHEDULES] == [1] * 7
     assert [len(scheduler.queued(job)) for job in ("reconcile", "audit", "hygiene")] == [1, 1, 1]
     (tick,) = scheduler.ticks("hourly_refresh")[:1]
     # the two come in any order, and the reconcile does the work of the refresh
@@ -136,9 +152,4 @@ def test_the_night_of_a_clock_change_has_every_hour_and_one_of_each_daily(
     for hour in range(1, 8):
         scheduler.at(midnight + timedelta(hours=hour))
     gained = {name: len(scheduler.ticks(name)) - before[name] for name in SCHEDULES}
-    assert gained == {
-        "hourly_refresh": 7,
-        "daily_reconcile": 1,
-        "daily_audit": 1,
-        "daily_hygiene": 1,
-    }
+    assert gained == {"hourly_refresh": 7, **dict.fromkeys(DAILIES, 1)}
