@@ -21,6 +21,9 @@ from heartbeat.settings import Settings
 from tests.acceptance.running_stack import PATIENCE_SECONDS, Up
 from tests.integration.tiny_project import TinyProject
 
+_LOOK_SECONDS = 0.2
+"""Looking costs processor time, of the test and of the servers, which others need."""
+
 GATE = "select pg_advisory_lock_shared(42)"
 
 
@@ -87,7 +90,7 @@ class RefreshedBank:
         deadline = time.monotonic() + seconds
         while not condition():
             assert time.monotonic() < deadline, self.logs()
-            time.sleep(0.05)
+            time.sleep(_LOOK_SECONDS)
 
     def value(self, metric_id: str) -> float | None:
         value: float | None = self.up.api(f"/api/metrics/{metric_id}")["value"]

@@ -63,7 +63,7 @@ class Up:
         while not condition():
             assert self._process.poll() is None, f"it ended: {self.said()}"
             assert time.monotonic() < deadline, f"no {what!r}: {self.said()}"
-            time.sleep(0.1)
+            time.sleep(0.3)
 
     def stop(self, number: signal.Signals) -> int:
         assert self._process is not None

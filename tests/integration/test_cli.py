@@ -13,17 +13,18 @@ from tests.integration.command_line import Run, landed_bank, refused, told
 
 
 def test_from_a_source_file_to_a_value_without_servers(
-    heartbeat_process: Run, marts: psycopg.Connection[Any]
+    heartbeat: Run, heartbeat_process: Run, marts: psycopg.Connection[Any]
 ) -> None:
-    assert "core.fee" in told(heartbeat_process("source", "discover", "bank"))
-    assert "is as its catalog says" in told(heartbeat_process("source", "check", "bank"))
-    (table,) = json.loads(told(heartbeat_process("source", "list", "--json")))
+    """Landing and computing as processes of their own, the rest without a new interpreter."""
+    assert "core.fee" in told(heartbeat("source", "discover", "bank"))
+    assert "is as its catalog says" in told(heartbeat("source", "check", "bank"))
+    (table,) = json.loads(told(heartbeat("source", "list", "--json")))
     assert (table["schema"], table["table"], table["write"]) == ("bank_core", "fee", "replace")
-    assert told(heartbeat_process("registry", "status")) == "+ fees\n"
+    assert told(heartbeat("registry", "status")) == "+ fees\n"
     told(heartbeat_process("ingest"))
     assert "2.75" in told(heartbeat_process("compute"))
-    assert told(heartbeat_process("registry", "sync")) == "The registry is as the files say.\n"
-    assert "2.50" in told(heartbeat_process("compute", "fees", "--as-of", "2026-01-15"))
+    assert told(heartbeat("registry", "sync")) == "The registry is as the files say.\n"
+    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15"))
     history = marts.execute("select v::text, error from heartbeat.metric_history").fetchall()
     assert history == [("2.75", None)]
 
