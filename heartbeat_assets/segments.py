@@ -11,8 +11,9 @@ from dagster import (
     asset,
 )
 
+from heartbeat.author_query import QueryError
 from heartbeat.project import Project
-from heartbeat.segments.segment_days import SegmentsError, store_segments
+from heartbeat.segments.segment_days import store_segments
 from heartbeat.settings import Settings
 from heartbeat_assets.ingest import INGEST_POOL, table_key
 
@@ -38,7 +39,7 @@ def segments_asset(project: Project, settings: Settings) -> list[AssetsDefinitio
         now = datetime.now(UTC)
         try:
             today, *past = store_segments(segments, settings, now=now, run_id=context.run.run_id)
-        except SegmentsError as error:
+        except QueryError as error:
             raise Failure(f"{error}; stored days stay", allow_retries=False) from error
         return MaterializeResult(
             metadata={

@@ -9,10 +9,11 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from heartbeat.author_query import QueryError, fault
 from heartbeat.lint.finding import Finding, Statement, statements
 from heartbeat.lint.searched_columns import searched_columns
 from heartbeat.metrics.metric import Metric
-from heartbeat.metrics.metric_query import ComputeError, fault, read_value
+from heartbeat.metrics.metric_query import read_value
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
 
@@ -215,7 +216,7 @@ class SlowValue:
         try:
             with self.connection.transaction():
                 read_value(self.connection, metric)
-        except ComputeError as error:
+        except QueryError as error:
             problem = str(error).partition(": ")[2]
             yield Finding(metric.path, metric.value_line, "no-value", problem)
             return

@@ -12,10 +12,11 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from heartbeat.author_query import QueryError, fault
 from heartbeat.judgement.status import Judgement, Status, severity_step
 from heartbeat.marts_session import reading_as_of, source_as_of
 from heartbeat.metrics.metric import Metric
-from heartbeat.metrics.metric_query import ComputeError, fault, read_history, read_value
+from heartbeat.metrics.metric_query import read_history, read_value
 from heartbeat.metrics.registered_lines import RegisteredLines, read_lines
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -114,7 +115,7 @@ def compute(
                 found["judgement"] = lines.judge(found["value"], day)
             if with_history:
                 found["history"] = read_history(connection, metric)
-    except ComputeError as error:
+    except QueryError as error:
         found["error"] = str(error)
     except psycopg.Error as error:
         found["error"] = f"{metric.path.name}: {fault(error)}"

@@ -5,51 +5,37 @@ from decimal import Decimal
 from typing import Any
 
 import psycopg
-from psycopg import Connection, errors
+from psycopg import Connection
 
-from heartbeat.errors import HeartbeatError
+from heartbeat.author_query import QueryError, fault, read_rows
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.settings import Settings
 
-_ADVICE: dict[type[psycopg.Error], str] = {
-    errors.UndefinedTable: "no landed table has this name: mend it, or land the table first",
-    errors.InvalidSchemaName: "no landed schema has this name: mend it, or land its source first",
-    errors.InsufficientPrivilege: "a metric can read landed tables and nothing else",
-    errors.QueryCanceled: "it took longer than METRIC_STATEMENT_TIMEOUT allows",
-    errors.DivisionByZero: "say what the metric is when there is nothing to divide by",
-    errors.AdminShutdown: "the next refresh computes it again",
-    errors.OperationalError: "the database could not finish it; the next refresh tries again",
-}
-
-
-class ComputeError(HeartbeatError):
-    """A metric's statement gave no usable number; the message says where and why."""
-
 
 def read_value(connection: Connection[Any], metric: Metric) -> Decimal:
-    """The one number of the value statement; raises ComputeError."""
-    rows = _rows(connection, metric, metric.value_sql, metric.value_line)
+    """The one number of the value statement; raises QueryError."""
+    rows = read_rows(connection, metric.value_sql, metric.path, metric.value_line)
     where = f"{metric.path.name}:{metric.value_line}: the value statement"
     if len(rows) != 1:
         count = "no row" if not rows else f"{len(rows)} rows"
-        raise ComputeError(f"{where} returned {count}; it must return one row with one number")
+        raise QueryError(f"{where} returned {count}; it must return one row with one number")
     if len(rows[0]) != 1:
-        raise ComputeError(f"{where} returned {len(rows[0])} columns; it must return one number")
+        raise QueryError(f"{where} returned {len(rows[0])} columns; it must return one number")
     return _number(rows[0][0], where)
 
 
 def read_history(connection: Connection[Any], metric: Metric) -> tuple[tuple[date, Decimal], ...]:
-    """The days of the history statement, without those that it gives no number; ComputeError."""
+    """The days of the history statement, without those that it gives no number; QueryError."""
     if metric.history_sql is None or metric.history_line is None:
         return ()
-    rows = _rows(connection, metric, metric.history_sql, metric.history_line)
+    rows = read_rows(connection, metric.history_sql, metric.path, metric.history_line)
     where = f"{metric.path.name}:{metric.history_line}: the history statement"
     if any(len(row) != 2 or type(row[0]) is not date for row in rows):
-        raise ComputeError(f"{where} must return two columns: a date d and a number v")
+        raise QueryError(f"{where} must return two columns: a date d and a number v")
     days = [(d, _number(v, f"{where}, day {d},")) for d, v in rows if v is not None]
     if len({d for d, _ in days}) != len(days):
-        raise ComputeError(f"{where} returned a day twice; it must return one row a business day")
+        raise QueryError(f"{where} returned a day twice; it must return one row a business day")
     return tuple(days)
 
 
@@ -68,32 +54,12 @@ def explain(settings: Settings, metric: Metric, *, as_of: datetime) -> str:
     return "\n".join(f"  {line}" for (line,) in rows)
 
 
-def fault(error: psycopg.Error) -> str:
-    """What Postgres says, and what an author can do about it."""
-    message = error.diag.message_primary or " ".join(str(error).split())
-    hint = f" ({error.diag.message_hint})" if error.diag.message_hint else ""
-    advice = next((text for kind, text in _ADVICE.items() if isinstance(error, kind)), None)
-    return f"{message}{hint}" + (f"; {advice}" if advice else "")
-
-
-def _rows(
-    connection: Connection[Any], metric: Metric, statement: str, first_line: int
-) -> list[tuple[Any, ...]]:
-    try:
-        return connection.execute(statement.encode()).fetchall()
-    except psycopg.Error as error:
-        position = error.diag.statement_position
-        before = statement[: int(position)] if position else ""
-        line = first_line + before.count("\n")
-        raise ComputeError(f"{metric.path.name}:{line}: {fault(error)}") from error
-
-
 def _number(value: object, where: str) -> Decimal:
     if value is None:
-        raise ComputeError(f"{where} returned NULL: there is nothing to compute it from")
+        raise QueryError(f"{where} returned NULL: there is nothing to compute it from")
     if isinstance(value, bool) or not isinstance(value, int | float | Decimal):
-        raise ComputeError(f"{where} returned {type(value).__name__}, not a number")
+        raise QueryError(f"{where} returned {type(value).__name__}, not a number")
     number = Decimal(repr(value)) if isinstance(value, float) else Decimal(value)
     if not number.is_finite():
-        raise ComputeError(f"{where} returned {number}, which is not a finite number")
+        raise QueryError(f"{where} returned {number}, which is not a finite number")
     return number

@@ -1,16 +1,15 @@
 """The segments of all clients, stored once a business day."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import psycopg
 
-from heartbeat.errors import HeartbeatError
+from heartbeat.author_query import QueryError, read_rows
 from heartbeat.marts_session import reading_as_of, source_as_of
-from heartbeat.metrics.metric_query import fault
 from heartbeat.segments.segment_file import ClientSegments
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -20,10 +19,6 @@ DAYS_BACK = 90
 
 _STATEMENTS = platform_statements("client_segments")
 _LAST_MOMENT = timedelta(microseconds=1)
-
-
-class SegmentsError(HeartbeatError):
-    """The query gave no usable segments; the message says where and why."""
 
 
 @dataclass(frozen=True)
@@ -46,13 +41,17 @@ def store_segments(
 
     Then the days of the last 90 that have none are made up for, each as of its last moment, back to
     the first without a client; what is stored of a past day is never changed. Each day is stored
-    whole or not at all. Raises SegmentsError.
+    whole or not at all. Raises QueryError.
     """
-    yield _stored(segments, settings, now.astimezone(settings.zone).date(), now, run_id)
-    for d in _days_without(settings, now.astimezone(settings.zone).date()):
-        day = _stored(segments, settings, d, _end_of(d, settings), run_id, unless_empty=True)
-        if not day.counts:
+    today = now.astimezone(settings.zone).date()
+    day, members = _computed(segments, settings, today, now)
+    _store(settings, day, members, run_id)
+    yield day
+    for past in _days_without(settings, today):
+        day, members = _computed(segments, settings, past, _end_of(past, settings))
+        if not members:
             return
+        _store(settings, day, members, run_id)
         yield day
 
 
@@ -69,15 +68,10 @@ def _end_of(d: date, settings: Settings) -> datetime:
     return datetime.combine(d + timedelta(days=1), time(), settings.zone) - _LAST_MOMENT
 
 
-def _stored(
-    segments: ClientSegments,
-    settings: Settings,
-    d: date,
-    as_of: datetime,
-    run_id: str,
-    *,
-    unless_empty: bool = False,
-) -> SegmentDay:
+def _computed(
+    segments: ClientSegments, settings: Settings, d: date, as_of: datetime
+) -> tuple[SegmentDay, Mapping[str, str]]:
+    """The snapshot of a day, and the segment of each client."""
     with reading_as_of(
         settings.database_url,
         as_of=as_of,
@@ -85,32 +79,24 @@ def _stored(
         statement_timeout=settings.statement_timeout,
     ) as connection:
         oldest_poll = source_as_of(connection, segments.reads)
-        members = _members(connection, segments)
-    day = SegmentDay(d, as_of, oldest_poll, _counts(segments, members))
-    if members or not unless_empty:
-        _store(settings, day, members, run_id)
-    return day
+        rows = read_rows(connection, segments.sql, segments.path, segments.line)
+    members = _members(rows, segments)
+    return SegmentDay(d, as_of, oldest_poll, _counts(segments, members)), members
 
 
-def _members(connection: psycopg.Connection[Any], segments: ClientSegments) -> dict[str, str]:
-    """The segment of each client; raises SegmentsError."""
-    where = f"{segments.path.name}:{segments.line}"
-    try:
-        rows = connection.execute(segments.sql.encode()).fetchall()
-    except psycopg.Error as error:
-        raise SegmentsError(f"{where}: {fault(error)}") from error
+def _members(rows: Sequence[tuple[Any, ...]], segments: ClientSegments) -> dict[str, str]:
+    """The segment of each client; raises QueryError."""
+    where = f"{segments.path.name}:{segments.line}: the query"
     members: dict[str, str] = {}
     for row in rows:
         if len(row) != 2 or row[0] is None:
-            raise SegmentsError(f"{where}: must give two columns: a client's id and its segment")
+            raise QueryError(f"{where} must give two columns: a client's id and its segment")
         client, segment = str(row[0]), row[1]
         if segment not in segments.rules:
             known = ", ".join(segments.rules)
-            raise SegmentsError(
-                f"{where}: puts client {client} in {segment!r}; the header has {known}"
-            )
+            raise QueryError(f"{where} puts client {client} in {segment!r}; the header has {known}")
         if client in members:
-            raise SegmentsError(f"{where}: gives client {client} twice")
+            raise QueryError(f"{where} gives client {client} twice")
         members[client] = segment
     return members
 

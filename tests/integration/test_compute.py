@@ -82,9 +82,9 @@ FAULTS = {
     "missing column": ("select\n    nothing\nfrom bank.there h", 'column "nothing" does not exist'),
     "another schema": (
         "select count(*) from heartbeat.metric_history",
-        "permission denied for table metric_history; a metric can read landed tables and nothing",
+        "permission denied for table metric_history; a query can read landed tables and client",
     ),
-    "division": ("select 1 / (select 0)", "division by zero; say what the metric is when there is"),
+    "division": ("select 1 / (select 0)", "division by zero; say what it is when there is"),
     "null": ("select null::numeric", "returned NULL"),
     "no row": ("select 1 where false", "returned no row"),
     "two rows": ("select 1 union all select 2", "returned 2 rows"),
@@ -136,7 +136,7 @@ def test_a_lost_connection_is_one_metrics_error(computing: Computing, marts_url:
     outcomes = computing.computes()
     killer.join()
     assert "terminating connection" in (outcomes["lost"].error or "")
-    assert "the next refresh computes it again" in (outcomes["lost"].error or "")
+    assert "the next run computes it again" in (outcomes["lost"].error or "")
     assert outcomes["good"].value == 7
 
 

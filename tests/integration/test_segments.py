@@ -8,15 +8,22 @@ import psycopg
 import pytest
 from dagster import AssetKey
 
-from heartbeat.segments.segment_days import SegmentDay, SegmentsError, store_segments
+from heartbeat.author_query import QueryError
+from heartbeat.project import Project
+from heartbeat.segments.segment_days import SegmentDay, store_segments
 from heartbeat.segments.segment_file import parse_segments
 from heartbeat.settings import Settings
 from tests.integration.command_line import refused, run_here, told
 from tests.integration.tiny_project import PAYMENT, TinyProject, failure_messages
 
+QUERY = """\
+select id, case when eur > 10 then 'large' else 'small' end
+from bank_core.client
+where since < heartbeat.as_of()
+"""
 NOW = datetime(2026, 11, 20, 4, 30, tzinfo=UTC)
 TODAY = NOW.date()
-FILE = """\
+FILE = f"""\
 /* ---
 segments:
   large: pays more than 10
@@ -25,10 +32,7 @@ description: Who pays.
 methodology: Counted.
 --- */
 -- name: segments
-select id, case when eur > 10 then 'large' else 'small' end
-from bank_core.client
-where since < heartbeat.as_of()
-"""
+{QUERY}"""
 SEGMENTS = AssetKey(["heartbeat", "client_segment"])
 
 
@@ -123,14 +127,15 @@ def test_a_day_is_that_of_the_business_time_zone(
 @pytest.mark.parametrize(
     ("old", "new", "words"),
     [
-        ("'small' end", "'tiny' end", "clients.sql:9: puts client 2 in 'tiny'"),
+        ("'small' end", "'tiny' end", "clients.sql:9: the query puts client 2 in 'tiny'"),
         ("'small' end", "null end", "puts client 2 in None; the header has large, small"),
-        ("select id", "select 1", "clients.sql:9: gives client 1 twice"),
+        ("select id", "select 1", "clients.sql:9: the query gives client 1 twice"),
         ("select id,", "select null,", "must give two columns"),
         ("select id,", "select id, id,", "must give two columns"),
-        ("eur > 10", "euro > 10", 'clients.sql:9: column "euro" does not exist'),
+        ("since <", "until <", 'clients.sql:11: column "until" does not exist'),
+        (QUERY, "select metric_id, 'small' from heartbeat.metric_history", "permission denied"),
     ],
-    ids=["unknown", "null", "twice", "no client", "columns", "SQL"],
+    ids=["unknown", "null", "twice", "no client", "columns", "SQL", "closed table"],
 )
 def test_what_cannot_be_used_stores_nothing_and_says_where(
     segmented: Segmented, old: str, new: str, words: str
@@ -140,9 +145,25 @@ def test_what_cannot_be_used_stores_nothing_and_says_where(
     segmented.stores()
     before = segmented.stored()
     segmented.path.write_text(FILE.replace(old, new), encoding="utf-8")
-    with pytest.raises(SegmentsError, match=words):
+    with pytest.raises(QueryError, match=words):
         segmented.stores(NOW + timedelta(days=1))
     assert segmented.stored() == before
+
+
+def test_a_broken_file_and_a_table_that_nobody_lands_are_problems_of_the_project(
+    segmented: Segmented,
+) -> None:
+    (problem,) = Project(segmented.settings.project).problems
+    assert str(problem).endswith(":9: reads bank_core.client, which no source lands")
+    segmented.path.write_text("select 1", encoding="utf-8")
+    (problem,) = Project(segmented.settings.project).problems
+    assert "must begin with a YAML header" in str(problem)
+
+
+def test_no_day_is_made_up_for_that_is_older_than_90_days(segmented: Segmented) -> None:
+    segmented.has("1", 5, NOW - timedelta(days=200))
+    days = [day.d for day in segmented.stores()]
+    assert (days[0], days[-1], len(days)) == (TODAY, TODAY - timedelta(days=90), 91)
 
 
 def test_no_client_is_a_day_without_clients(segmented: Segmented) -> None:
@@ -195,5 +216,5 @@ def test_in_dagster_they_are_an_asset_after_their_tables(tiny: TinyProject) -> N
     result = tiny.runs(PAYMENT, SEGMENTS)
     (stored,) = result.asset_materializations_for_node("heartbeat__client_segment")
     assert stored.metadata["dagster/row_count"].value == 2
-    path.write_text(path.read_text().replace("'large' when", "").replace("id,", "id, id,"))
-    assert "clients.sql:9: must give two columns" in failure_messages(tiny.runs(SEGMENTS))
+    path.write_text(path.read_text().replace("id,", "id, id,"))
+    assert "clients.sql:9: the query must give two columns" in failure_messages(tiny.runs(SEGMENTS))

@@ -8,7 +8,11 @@ from heartbeat.errors import ContentError
 from heartbeat.segments.segment_file import load_segments, parse_segments
 from heartbeat.table_reference import TableRef
 
-FILE = """\
+QUERY = """\
+select id, case when eur > 9 then 'top' else 'small' end
+from bank_core.client
+"""
+FILE = f"""\
 /* ---
 segments:
   top: pays most
@@ -17,9 +21,7 @@ description: Who pays.
 methodology: Counted.
 --- */
 -- name: segments
-select id, case when eur > 9 then 'top' else 'small' end
-from bank_core.client
-"""
+{QUERY}"""
 
 
 def test_a_file_has_its_rules_in_order_and_its_tables(tmp_path: Path) -> None:
@@ -39,7 +41,7 @@ def test_a_file_has_its_rules_in_order_and_its_tables(tmp_path: Path) -> None:
         ("description: Who pays.\n", "", 1, "'description'"),
         ("-- name: segments", "-- name: value", 8, "a segments file has segments"),
         ("from bank_core.client", "from client", 10, "'client' needs its schema"),
-        ("select id", "delete id", 9, ""),
+        (QUERY, "delete from bank_core.client\n", 9, "SELECT"),
     ],
     ids=["no segments", "none in them", "no description", "statement", "table", "no query"],
 )
