@@ -9,7 +9,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench soak lock clean
+.PHONY: help demo test pytest lint bench soak lock clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -17,8 +17,12 @@ help: ## Show the targets
 demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
 	@exec $(BIN)/heartbeat up --demo
 
-test: $(VENV)/installed-dev lint ## Check and test everything
+test: $(VENV)/installed-dev ## Check and test everything
 	@sh tests/acceptance/provide_chromium.sh $(BIN)/python
+	@$(MAKE) --no-print-directory --jobs 2 lint pytest
+
+# beside the checks, which take a core while a worker waits
+pytest: $(VENV)/installed-dev
 	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration tests/unit
 
 lint: $(VENV)/installed-dev ## Style, types and import contracts
@@ -32,7 +36,8 @@ bench: $(VENV)/installed-bench ## Side-by-side measurements
 
 soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
 	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
-		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py
+		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py \
+		tests/acceptance/test_cockpit_in_a_browser.py
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	echo uv | uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements-installer.lock -

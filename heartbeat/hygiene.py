@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 import psycopg
 from psycopg import sql
 
+from heartbeat.displays import forget_displays
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 
@@ -22,13 +23,14 @@ class Removed:
     table_loads: int
     dlt_loads: int
     dlt_folders: int
+    displays: int
 
 
 def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: datetime) -> Removed:
     """Remove rows older than the limits of the settings, and folders of schemas that are gone.
 
     Observations and the log of landings go by `keep_observations_days`, the rows in which dlt
-    counts its loads by `keep_runs_days`.
+    counts its loads and screens that have been dark by `keep_runs_days`.
     """
     observed = {"before": now - timedelta(days=settings.keep_observations_days)}
     ran = now - timedelta(days=settings.keep_runs_days)
@@ -45,6 +47,7 @@ def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: date
                 for (name,) in names
             ),
             dlt_folders=_remove_folders(settings, landed_schemas, ran),
+            displays=forget_displays(connection, ran),
         )
 
 

@@ -52,6 +52,8 @@ class Settings(BaseSettings):
     """Where the API and the command line find Dagster's webserver."""
     public_url: str | None = Field(default=None, validation_alias="HEARTBEAT_PUBLIC_URL")
     """Where people reach the cockpit; the links in the Dagster UI begin with it."""
+    feedback_url: str | None = Field(default=None, validation_alias="HEARTBEAT_FEEDBACK_URL")
+    """Where the link "Feedback" of the cockpit leads; without it there is no such link."""
     operator_tokens: Annotated[Mapping[str, str], NoDecode] = Field(
         default={}, validation_alias="HEARTBEAT_OPERATOR_TOKENS", repr=False
     )
@@ -105,7 +107,7 @@ class Settings(BaseSettings):
             return value
         return [entry.strip() for entry in value.split(",") if entry.strip()]
 
-    @field_validator("public_url", "explicit_dagster_url")
+    @field_validator("public_url", "explicit_dagster_url", "feedback_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:

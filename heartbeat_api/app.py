@@ -4,26 +4,51 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.gzip import GZipMiddleware
+from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
-from heartbeat_api import audit_routes, metric_routes, page_routes, refresh_routes
+from heartbeat_api import (
+    audit_routes,
+    display_routes,
+    metric_page_routes,
+    metric_routes,
+    page_routes,
+    refresh_routes,
+    watchlist_routes,
+)
 from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
 from heartbeat_api.change_listener import ChangeListener
 from heartbeat_api.database import Database
-from heartbeat_api.holder import Holder
+from heartbeat_api.displays import Displays
+from heartbeat_api.docs_folder import DocsFolder
+from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
-from heartbeat_api.snapshot import read_snapshot
+from heartbeat_api.shell import Shell
+from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState
 
 _DAGSTER_SECONDS = 10.0
+
+
+class _StaticFolder(StaticFiles):
+    """Files that a browser asks for each time, and mostly hears 304: modules import each other by
+    names without a version, and all of one page must be of one build.
+    """
+
+    def file_response(self, *args: Any, **kwargs: Any) -> Response:
+        response = super().file_response(*args, **kwargs)
+        response.headers["Cache-Control"] = "no-cache"
+        return response
 
 
 def create_app(settings: Settings) -> FastAPI:
@@ -31,21 +56,31 @@ def create_app(settings: Settings) -> FastAPI:
     database = Database(settings.database_url)
     dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
-    wall = partial(page_routes.wall_html, zone=settings.zone)
+    docs = DocsFolder(settings.project / "docs")
+    shell = Shell(docs.exists, settings.feedback_url, settings.zone)
+    wall_page = partial(page_routes.wall_page, shell=shell)
+
+    def usual_wall(reading: Reading[Snapshot]) -> None:
+        reading.made(wall_page, None).compress()
+
+    def usual_metrics(reading: Reading[Snapshot]) -> None:
+        reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
+
     snapshots = Holder(
-        partial(read_snapshot, database, settings.zone),
-        made_beforehand=[metric_routes.metrics_json, wall],
+        partial(read_snapshot, database, settings.zone), beforehand=[usual_wall, usual_metrics]
     )
     jobs = Holder(partial(read_active_job, database, desk))
 
     changes = ChangeListener(settings.database_url, snapshots.renewed)
+    displays = Displays(database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
         changes.open()
+        displays.open()
         yield
-        for each in (changes, snapshots, jobs, dagster, database):
+        for each in (changes, displays, snapshots, jobs, dagster, database):
             each.close()
 
     app = FastAPI(
@@ -60,14 +95,25 @@ def create_app(settings: Settings) -> FastAPI:
         database=database,
         snapshots=snapshots,
         jobs=jobs,
-        wall_html=wall,
+        displays=displays,
+        wall_page=wall_page,
+        shell=shell,
+        docs=docs,
         desk=desk,
-        zone=settings.zone,
         operators=OperatorPolicy(settings),
     )
+    app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app)
-    for routes in (refresh_routes, metric_routes, audit_routes, page_routes):
+    for routes in (
+        refresh_routes,
+        metric_routes,
+        watchlist_routes,
+        display_routes,
+        audit_routes,
+        page_routes,
+        metric_page_routes,
+    ):
         app.include_router(routes.router)
-    app.mount("/static", StaticFiles(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")
     return app

@@ -8,17 +8,9 @@ from urllib.parse import quote
 from heartbeat.audit.audit_view import AuditCutView, AuditRegistry, AuditSnapshotView
 from heartbeat.judgement.freshness import source_age
 from heartbeat.judgement.wording import age_text
+from heartbeat_api.shell import Link
 
 Snapshots = Mapping[tuple[str, str], AuditSnapshotView]
-
-
-@dataclass(frozen=True)
-class Link:
-    """A link, and whether it leads to what is shown already."""
-
-    text: str
-    href: str
-    current: bool
 
 
 @dataclass(frozen=True)

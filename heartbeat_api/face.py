@@ -2,17 +2,21 @@
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from functools import cached_property
 from math import ceil
 from urllib.parse import quote
+from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from heartbeat.judgement.freshness import freshness, source_age
+from heartbeat.judgement.freshness import freshness
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
-from heartbeat.judgement.wording import ValueParts, age_text, value_parts, value_text
+from heartbeat.judgement.wording import ValueParts, value_parts, value_text
 from heartbeat.metrics.metric import Period
 from heartbeat.metrics.metric_view import MetricView
+from heartbeat_api.moment import Age, age_of, moment_text
+from heartbeat_api.representation import version_of
 from heartbeat_api.sparkline import Lines, Sparkline, metric_lines, sparkline_svg
 
 _NEW = timedelta(hours=24)
@@ -24,18 +28,20 @@ _PERIODS = {
     Period.FUNNEL: "funnel",
 }
 _NO_VALUE = ValueParts("—", "")
+_SPOKEN = {"red": "red", "amber": "amber", "unknown": "no signal", "ok": "within norms"}
 
 
 @dataclass(frozen=True)
 class Face:
     """One metric ready to be written; every text is plain and escaped by the template.
 
-    `tier` is red, amber, unknown or ok and names box and shape; `state` is its word ("red 87 d",
-    "for 6 d"); `new` marks a red younger than a day. `digits` is the width of figure and unit in
-    digits of the figure, 1 to 16, from which the style sheet takes a size that fits. `compare` sets
-    the value against what is typical or against its line. `trouble` says what is wrong with the
-    signal, and is empty while it is fine; `brief` is the value, or its absence, on a line.
-    `source_age` is coloured by `source_freshness`.
+    `tier` is red, amber, unknown or ok and names box and shape; `state` is the word before the age
+    of `since` ("red 87 d", "for 6 d"); `new` marks a red younger than a day. `digits` is the width
+    of figure and unit in digits of the figure, 1 to 16, from which the style sheet takes a size
+    that fits. `compare` sets the value against what is typical or against its line. `trouble` says
+    what is wrong with the signal, and is empty while it is fine; `brief` is the value, or its
+    absence, on a line, and `last_value` the last good one, of the age `last_good`. `source_age` is
+    coloured by `source_freshness`; None: nobody knows it. `watched` is on a watchlist.
     """
 
     tier: str
@@ -46,6 +52,7 @@ class Face:
     label: str
     verified: bool
     state: str
+    since: Age
     new: bool
     figure: str
     unit: str
@@ -56,28 +63,38 @@ class Face:
     compare: str
     trouble: str
     last_value: str
-    source_age: str
+    last_good: Age | None
+    source_age: Age | None
     source_freshness: str
     owner: str
     target_hit: bool
+    watched: bool
     spark: Markup
 
+    @cached_property
+    def version(self) -> str:
+        """Equal for faces that show the same; ages go by themselves."""
+        return version_of(self)
 
-def face(metric: MetricView, now: datetime) -> Face:
-    """The face of one metric at `now`."""
+
+def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = False) -> Face:
+    """The face of one metric at `now`; moments are written in `zone`."""
     tier = tier_of(metric)
     parts = value_parts(metric.value, metric.unit) if metric.value is not None else _NO_VALUE
     new = tier == "red" and metric.signal is Signal.OK and now - metric.since < _NEW
-    state = _state(tier, metric, age_text(source_age(metric.since, now)), new=new)
+    state = _state(tier, metric, new=new)
+    since = moment_text(metric.since, zone)
+    spoken = f"{metric.value_text or 'no value'}, {_SPOKEN[tier]} since {since}"
     return Face(
         tier=tier,
-        href=f"/m/{quote(metric.code, safe='')}",
+        href=metric_href(metric),
         code=metric.code,
         name=metric.name,
         short_name=metric.short_name,
-        label=f"{metric.code} {metric.name}: {metric.value_text or 'no value'}, {state}",
+        label=f"{metric.code} {metric.name}: {spoken}",
         verified=metric.verification_state == "verified",
         state=state,
+        since=age_of(metric.since, now),
         new=new,
         figure=parts.figure,
         unit=parts.unit,
@@ -87,13 +104,22 @@ def face(metric: MetricView, now: datetime) -> Face:
         period=_PERIODS[metric.period],
         compare=_compare(metric),
         trouble=_trouble(metric),
-        last_value=_last_value(metric, now),
-        source_age=_source_age(metric, now),
+        last_value=metric.value_text or "no value yet",
+        last_good=age_of(metric.computed_at, now)
+        if metric.value_text and metric.computed_at
+        else None,
+        source_age=_age(metric.source_as_of, now),
         source_freshness=freshness(metric.period, metric.source_as_of, now),
         owner=metric.owner or "no owner",
         target_hit=metric.target_hit,
+        watched=watched,
         spark=sparkline_svg(_sparkline(metric, tier)),
     )
+
+
+def metric_href(metric: MetricView) -> str:
+    """The address of the page behind a tile."""
+    return f"/m/{quote(metric.code, safe='')}"
 
 
 def tier_of(metric: MetricView) -> str:
@@ -109,12 +135,12 @@ def _digits(parts: ValueParts) -> int:
     return min(16, max(1, ceil(len(parts.figure) + len(parts.unit) * 0.45)))
 
 
-def _state(tier: str, metric: MetricView, age: str, *, new: bool) -> str:
+def _state(tier: str, metric: MetricView, *, new: bool) -> str:
     if tier != "red":
-        return f"for {age}"
+        return "for"
     if metric.signal is not Signal.OK:
-        return f"error {age}"
-    return f"new {age}" if new else f"red {age}"
+        return "error"
+    return "new" if new else "red"
 
 
 def _compare(metric: MetricView) -> str:
@@ -135,18 +161,8 @@ def _brief(tier: str, metric: MetricView) -> str:
     return metric.value_text or _NO_VALUE.figure
 
 
-def _last_value(metric: MetricView, now: datetime) -> str:
-    if metric.value_text is None:
-        return "no value yet"
-    if metric.computed_at is None:
-        return metric.value_text
-    return f"{metric.value_text}, {age_text(source_age(metric.computed_at, now))} ago"
-
-
-def _source_age(metric: MetricView, now: datetime) -> str:
-    if metric.source_as_of is None:
-        return "age unknown"
-    return age_text(source_age(metric.source_as_of, now))
+def _age(moment: datetime | None, now: datetime) -> Age | None:
+    return age_of(moment, now) if moment else None
 
 
 def _sparkline(metric: MetricView, tier: str) -> Sparkline:

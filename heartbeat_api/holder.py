@@ -3,7 +3,7 @@
 import logging
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
@@ -41,30 +41,31 @@ class Reading(Generic[Value]):
             raise UnavailableError(self.failure)
         return self.required()
 
-    def made(self, make: Callable[["Reading[Value]"], Made]) -> Made:
-        """What `make` makes of this reading, the same for all who ask."""
-        if make not in self._made:
-            self._made[make] = make(self)
-        return cast(Made, self._made[make])
+    def made(self, make: Callable[..., Made], *of: Hashable) -> Made:
+        """What `make` makes of this reading and `of` some more, the same for all who ask."""
+        key = (make, *of)
+        if key not in self._made:
+            self._made[key] = make(self, *of)
+        return cast(Made, self._made[key])
 
 
 class Holder(Generic[Value]):
     """Holds the last good value and reads at most once per second, beside the requests.
 
     A request waits for a read only when what is held is older than two seconds, or nothing is. A
-    failed read keeps the last good value and is not tried again within the second. What is
-    `made_beforehand` of a reading is there before any request gets the reading.
+    failed read keeps the last good value and is not tried again within the second. `beforehand` is
+    called with each reading before any request gets it, to make what requests will ask for.
     """
 
     def __init__(
         self,
         read: Callable[[], Value],
         *,
-        made_beforehand: Sequence[Callable[[Reading[Value]], object]] = (),
+        beforehand: Sequence[Callable[[Reading[Value]], object]] = (),
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
-        self._made_beforehand = made_beforehand
+        self._beforehand = beforehand
         self._clock = clock
         self._lock = threading.Lock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="holder")
@@ -106,9 +107,9 @@ class Holder(Generic[Value]):
     def _renew(self) -> None:
         began = self._clock()
         held = self._next_reading()
-        for make in self._made_beforehand:
+        for make in self._beforehand:
             try:
-                held.made(make)
+                make(held)
             except Exception:  # who asks for it makes it again, and hears why it cannot be made
                 _logger.exception("Nothing could be made beforehand of a reading")
         with self._lock:

@@ -4,7 +4,8 @@ from decimal import Decimal
 from http import HTTPStatus
 from typing import Annotated
 
-from fastapi import APIRouter, HTTPException, Query, Response
+from fastapi import APIRouter, HTTPException, Query, Request
+from starlette.responses import Response
 
 from heartbeat.metrics.backtest import BacktestError, backtest
 from heartbeat.metrics.metric_rows import read_days
@@ -15,12 +16,12 @@ from heartbeat.metrics.operator_change import (
     UnknownMetricError,
     apply_change,
 )
-from heartbeat.refresh.job import RefreshJob
 from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.build import build_id
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse, document
 from heartbeat_api.holder import Reading
+from heartbeat_api.representation import Representation, version_of
 from heartbeat_api.snapshot import Snapshot
 from heartbeat_api.state import Actor, ApiState, State
 
@@ -32,9 +33,23 @@ Line = Annotated[Decimal | None, Query(allow_inf_nan=False)]
 Days = Annotated[int | None, Query(ge=1, description="Only the last days that have a value.")]
 
 
-def metrics_json(reading: Reading[Snapshot]) -> bytes:
-    """The metrics of a reading as a JSON array, empty until there is a good one."""
-    return document(reading.value.metrics if reading.value else ())
+NO_JOB = document(None)
+
+
+def metrics_document(reading: Reading[Snapshot], job: bytes) -> Representation:
+    """All metrics of a reading with the JSON of the active job; raises UnavailableError.
+
+    Its version is that of metrics, job and build: the moment of the read alone changes nothing.
+    """
+    rows, version = reading.made(_rows)
+    head = document({"as_of": reading.required().as_of, "build": build_id()})
+    body = b'%b,"job":%b,"metrics":%b}' % (head[:-1], job, rows)
+    return Representation(body, "application/json", version_of(build_id(), version, job))
+
+
+def _rows(reading: Reading[Snapshot]) -> tuple[bytes, str]:
+    rows = document(reading.required().metrics)
+    return rows, version_of(rows)
 
 
 @router.get("/healthz")
@@ -47,14 +62,11 @@ async def healthz(state: State) -> DocumentResponse:
 
 
 @router.get("/api/metrics")
-async def metrics(state: State) -> Response:
+async def metrics(request: Request, state: State) -> Response:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
     reading = await state.snapshots.read()
-    snapshot = reading.required()
-    job = _shown_job(await state.jobs.read(_JOB_PATIENCE_SECONDS))
-    head = document({"as_of": snapshot.as_of, "build": build_id(), "job": job})
-    body = b'%b,"metrics":%b}' % (head[:-1], reading.made(metrics_json))
-    return Response(body, media_type=DocumentResponse.media_type)
+    jobs = await state.jobs.read(_JOB_PATIENCE_SECONDS)
+    return reading.made(metrics_document, jobs.made(_shown_job)).answers(request)
 
 
 @router.get("/api/metrics/{name}")
@@ -98,9 +110,11 @@ def backtested(
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error
 
 
-def _shown_job(reading: Reading[ActiveJob]) -> RefreshJob | None:
+def _shown_job(reading: Reading[ActiveJob]) -> bytes:
     """The active job; none while Dagster is away, which is no reason for a blank wall."""
-    return reading.value.job if reading.value and reading.failure is None else None
+    if reading.value is None or reading.failure is not None:
+        return NO_JOB
+    return document(reading.value.job)
 
 
 def _found(state: ApiState, name: str) -> MetricView:

@@ -5,6 +5,7 @@ import ipaddress
 import re
 from dataclasses import dataclass
 from http import HTTPStatus
+from urllib.parse import urlsplit
 
 from fastapi import HTTPException, Request
 
@@ -30,6 +31,7 @@ class OperatorPolicy:
         if authorization is not None:
             return self._holder(authorization)
         if self._from_trusted_proxy(request):
+            self._refuse_other_pages(request)
             return self._identity(request)
         if not self._set_up and _on_this_machine(request):
             return LOOPBACK_ACTOR
@@ -59,6 +61,21 @@ class OperatorPolicy:
         return address is not None and any(
             address in network for network in self.settings.trusted_proxies
         )
+
+    def _refuse_other_pages(self, request: Request) -> None:
+        """A browser shows the proxy who its user is, whichever page posts a form."""
+        page = request.headers.get("origin", "").partition("://")[2]
+        own = (
+            request.headers.get("host"),
+            request.headers.get("x-forwarded-host"),
+            urlsplit(self.settings.public_url or "").netloc,
+        )
+        if "origin" in request.headers and page not in own:
+            raise HTTPException(
+                HTTPStatus.FORBIDDEN,
+                "only a page of Heartbeat itself may write: set HEARTBEAT_PUBLIC_URL to the address"
+                " at which people reach it",
+            )
 
     def _identity(self, request: Request) -> str:
         name = request.headers.get(self.settings.identity_header, "").strip()

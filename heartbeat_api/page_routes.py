@@ -1,51 +1,53 @@
-"""The pages for people: the wall, the page behind a tile, the audit pages."""
+"""The pages for people: the walls, the audit pages, the documentation."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
-from zoneinfo import ZoneInfo
 
 from fastapi import APIRouter, HTTPException, Request
-from starlette.responses import HTMLResponse, RedirectResponse, Response
+from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
 from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry, read_audit_snapshots
 from heartbeat_api.audit_page import AuditPage, audit_page
 from heartbeat_api.holder import Reading
-from heartbeat_api.metric_page import metric_page
+from heartbeat_api.refresh_routes import request_refresh
+from heartbeat_api.representation import Representation
+from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot
-from heartbeat_api.state import State
+from heartbeat_api.state import Actor, ApiState, State
 from heartbeat_api.template import render
 from heartbeat_api.wall import wall
 
 router = APIRouter(include_in_schema=False)
 
-_FRESH = {"Cache-Control": "no-store"}
+FRESH = {"Cache-Control": "no-store"}
 
 
-def wall_html(reading: Reading[Snapshot], zone: ZoneInfo) -> str:
-    """The wall of a reading; until there is a good one, a page that waits."""
-    if reading.value is None:
-        return render("waiting.html", reason=reading.failure)
-    return render("wall.html", wall=wall(reading, datetime.now(UTC), zone))
+def wall_page(reading: Reading[Snapshot], watchlist: str | None, *, shell: Shell) -> Representation:
+    """The wall of a reading; raises UnavailableError until there is a good one."""
+    snapshot, now = reading.required(), datetime.now(UTC)
+    shown = wall(reading, now, shell.zone, watchlist)
+    frame = shell.frame("/", snapshot, now)
+    page = render("wall.html", wall=shown, frame=frame)
+    return Representation(page.encode(), "text/html; charset=utf-8", shown.version)
 
 
 @router.get("/")
-async def wall_page(state: State) -> Response:
-    """The wall as of the last good reading."""
-    reading = await state.snapshots.read()
-    status = HTTPStatus.SERVICE_UNAVAILABLE if reading.value is None else HTTPStatus.OK
-    return HTMLResponse(reading.made(state.wall_html), status, _FRESH)
+async def cockpit(request: Request, state: State) -> Response:
+    """The wall of all metrics as of the last good reading."""
+    return await _wall(request, state, None)
 
 
-@router.get("/m/{code}")
-def metric(code: str, state: State) -> Response:
-    """The page behind one tile."""
-    snapshot = state.snapshots.reading().required()
-    found = snapshot.metric(code)
-    if found is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the code {code!r}")
-    prose = snapshot.prose[found.metric_id]
-    page = metric_page(found, prose, datetime.now(UTC), state.zone)
-    return HTMLResponse(render("metric.html", page=page), headers=_FRESH)
+@router.get("/w/{watchlist}")
+async def watchlist_wall(watchlist: str, request: Request, state: State) -> Response:
+    """The wall of one watchlist."""
+    return await _wall(request, state, watchlist)
+
+
+@router.post("/refresh")
+async def refresh_all(state: State, actor: Actor) -> Response:
+    """Refresh everything, for a browser without scripts; back to the wall."""
+    await request_refresh(state, None, trigger="ui", actor=actor)
+    return RedirectResponse("/", HTTPStatus.SEE_OTHER)
 
 
 @router.get("/audit")
@@ -55,7 +57,7 @@ def first_audit_page(request: Request, state: State) -> Response:
         pages = read_audit_registry(connection).pages
     if pages:
         return RedirectResponse(request.url_for("audit", page=pages[0]).path)
-    return HTMLResponse(render("audit.html", page=AuditPage("", (), ())), headers=_FRESH)
+    return _audit(state, AuditPage("", (), ()))
 
 
 @router.get("/audit/{page}", name="audit")
@@ -66,8 +68,43 @@ def audit(page: str, state: State, window: str | None = None) -> Response:
         cuts = registry.on_page(page)
         snapshots = read_audit_snapshots(connection, [cut.cut_id for cut in cuts])
     _check_window(registry, page, window)
-    shown = audit_page(registry, page, window, snapshots, datetime.now(UTC))
-    return HTMLResponse(render("audit.html", page=shown), headers=_FRESH)
+    return _audit(state, audit_page(registry, page, window, snapshots, datetime.now(UTC)))
+
+
+@router.get("/docs")
+def documentation(state: State) -> Response:
+    """Every page of the documentation."""
+    frame = state.frame("/docs")
+    return HTMLResponse(
+        render("docs.html", frame=frame, title="", documents=state.docs.documents(), text="")
+    )
+
+
+@router.get("/docs/{name:path}")
+def document(name: str, state: State) -> Response:
+    """A page of the documentation, or a picture in it."""
+    text = state.docs.html(name)
+    if text is not None:
+        frame = state.frame("/docs")
+        return HTMLResponse(render("docs.html", frame=frame, title=name, documents=(), text=text))
+    picture = state.docs.picture(name)
+    if picture is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"the documentation has no page {name!r}")
+    return FileResponse(picture)
+
+
+async def _wall(request: Request, state: ApiState, watchlist: str | None) -> Response:
+    reading = await state.snapshots.read()
+    if reading.value is None:
+        waiting = render("waiting.html", reason=reading.failure)
+        return HTMLResponse(waiting, HTTPStatus.SERVICE_UNAVAILABLE, FRESH)
+    if watchlist is not None and watchlist not in reading.value.watchlists:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"no watchlist is called {watchlist!r}")
+    return reading.made(state.wall_page, watchlist).answers(request)
+
+
+def _audit(state: ApiState, page: AuditPage) -> Response:
+    return HTMLResponse(render("audit.html", frame=state.frame("/audit"), page=page), headers=FRESH)
 
 
 def _check_window(registry: AuditRegistry, page: str, window: str | None) -> None:

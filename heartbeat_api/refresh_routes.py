@@ -33,10 +33,8 @@ class RecomputeRequest(BaseModel):
 @router.post("/recompute", status_code=HTTPStatus.ACCEPTED)
 async def recompute(request: RecomputeRequest, state: State, actor: Actor) -> DocumentResponse:
     """Land what the metrics read and compute them; a job that does so already is joined."""
-    # who waits here holds no thread, which the readers of the wall need
-    ticket = await to_thread.run_sync(
-        partial(_request, state, request, actor, time.monotonic()), limiter=_one_at_a_time
-    )
+    metric_ids = None if request.metric_ids == "all" else request.metric_ids
+    ticket = await request_refresh(state, metric_ids, trigger=request.trigger, actor=actor)
     return DocumentResponse(
         ticket,
         HTTPStatus.ACCEPTED,
@@ -63,12 +61,24 @@ async def active_job(state: State) -> DocumentResponse:
     return DocumentResponse({"job": (await state.jobs.read()).fresh().job})
 
 
-def _request(state: ApiState, request: RecomputeRequest, actor: str, asked_at: float) -> Ticket:
-    metric_ids = None if request.metric_ids == "all" else request.metric_ids
+async def request_refresh(
+    state: ApiState, metric_ids: list[str] | None, *, trigger: str, actor: str
+) -> Ticket:
+    """Ask for a refresh of some metrics, or of everything; HTTPException, UnavailableError."""
+    # who waits here holds no thread, which the readers of the wall need
+    return await to_thread.run_sync(
+        partial(_request, state, metric_ids, trigger, actor, time.monotonic()),
+        limiter=_one_at_a_time,
+    )
+
+
+def _request(
+    state: ApiState, metric_ids: list[str] | None, trigger: str, actor: str, asked_at: float
+) -> Ticket:
     try:
         with state.database.writing() as connection:
             return state.desk.request(
-                connection, metric_ids, trigger=request.trigger, actor=actor, asked_at=asked_at
+                connection, metric_ids, trigger=trigger, actor=actor, asked_at=asked_at
             )
     except UnknownScopeError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error

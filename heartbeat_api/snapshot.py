@@ -1,30 +1,61 @@
-"""All metrics at one moment."""
+"""All metrics at one moment, and what the pages say beside them."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cached_property
 from zoneinfo import ZoneInfo
 
-from heartbeat.metrics.metric_rows import MetricProse, read_prose
+from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry
+from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_prose
 from heartbeat.metrics.metric_view import MetricView, read_metrics
+from heartbeat.metrics.watchlists import Watchlists, read_watchlists
 from heartbeat_api.database import Database
+
+_NO_CUTS = AuditRegistry(())
 
 
 @dataclass(frozen=True)
 class Snapshot:
-    """All metrics in the order of the wall, and their prose by metric_id, as of one moment."""
+    """All metrics in the order of the wall, and their prose by metric_id, as of one moment.
+
+    `watchlists` has metric_ids by name; `last_compute` is when any metric was computed last, well
+    or not.
+    """
 
     as_of: datetime
     metrics: tuple[MetricView, ...]
     prose: Mapping[str, MetricProse]
+    watchlists: Watchlists = field(default_factory=dict)
+    cuts: AuditRegistry = _NO_CUTS
+    last_compute: datetime | None = None
 
     def metric(self, name: str) -> MetricView | None:
         """The metric of that metric_id or code, or None."""
         return next((view for view in self.metrics if name in (view.metric_id, view.code)), None)
+
+    def on(self, watchlist: str | None) -> tuple[MetricView, ...]:
+        """The metrics of a watchlist, or all, in the order of the wall."""
+        if watchlist is None:
+            return self.metrics
+        chosen = self.watchlists.get(watchlist, frozenset())
+        return tuple(view for view in self.metrics if view.metric_id in chosen)
+
+    @cached_property
+    def watched(self) -> frozenset[str]:
+        """The metric_ids that are on any watchlist."""
+        return frozenset().union(*self.watchlists.values())
 
 
 def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
     """Read all metrics in one transaction; raises UnavailableError."""
     now = datetime.now(UTC)
     with database.reading() as connection:
-        return Snapshot(now, read_metrics(connection, now=now, zone=zone), read_prose(connection))
+        return Snapshot(
+            as_of=now,
+            metrics=read_metrics(connection, now=now, zone=zone),
+            prose=read_prose(connection),
+            watchlists=read_watchlists(connection),
+            cuts=read_audit_registry(connection),
+            last_compute=read_last_compute(connection),
+        )

@@ -21,6 +21,11 @@ _WIDTH = 400.0
 _LEFT, _RIGHT = 4.0, 392.0
 _TOP, _BOTTOM = 8.0, 94.0
 
+_LETTER_WIDTH, _LETTER_HEIGHT = 10.5, 32.0
+"""What a letter of the alert's label takes of the picture on the narrowest and flattest tile."""
+
+_LABEL_END = 0.96 * _WIDTH
+
 
 @dataclass(frozen=True)
 class Lines:
@@ -65,23 +70,27 @@ def sparkline_svg(sparkline: Sparkline) -> Markup:
     """
     if not sparkline.points:
         return Markup("")
-    scale = _scale(sparkline)
+    scale = scale_of(sparkline)
     return Markup(
         '<svg class="spark" aria-hidden="true">'
         '<svg viewBox="0 0 400 100" preserveAspectRatio="none">{shapes}</svg>{label}</svg>'
-    ).format(shapes=Markup("").join(_shapes(sparkline, scale)), label=_label(sparkline, scale))
+    ).format(shapes=Markup("").join(shapes(sparkline, scale)), label=_label(sparkline, scale))
 
 
 @dataclass(frozen=True)
-class _Scale:
+class Scale:
+    """Where a day and a value stand in the drawing, which is 400 wide and 100 high."""
+
     low: float
     high: float
     last: date
 
     def x(self, day: date) -> float:
+        """From the left; the last day is at the right end."""
         return _RIGHT - (self.last - day).days * (_RIGHT - _LEFT) / (DAYS - 1)
 
     def y(self, value: float) -> float:
+        """From the top."""
         if self.high == self.low:
             return (_TOP + _BOTTOM) / 2
         return _BOTTOM - (value - self.low) / (self.high - self.low) * (_BOTTOM - _TOP)
@@ -91,16 +100,18 @@ def _heights(line: object) -> tuple[float, ...]:
     return () if line is None else (float(str(line)),)
 
 
-def _scale(sparkline: Sparkline) -> _Scale:
+def scale_of(sparkline: Sparkline) -> Scale:
+    """The scale on which points, lines and band of a sparkline all have room."""
     heights = [float(point.v) for point in sparkline.points]
     heights += [*sparkline.lines.norm, *sparkline.lines.alert]
     if sparkline.typical:
         mean, stddev = sparkline.typical.mean, sparkline.typical.stddev
         heights += [mean - stddev, mean + stddev]
-    return _Scale(min(heights), max(heights), sparkline.points[-1].d)
+    return Scale(min(heights), max(heights), sparkline.points[-1].d)
 
 
-def _shapes(sparkline: Sparkline, scale: _Scale) -> Iterator[Markup]:
+def shapes(sparkline: Sparkline, scale: Scale) -> Iterator[Markup]:
+    """Band, lines, curve and the last point."""
     if sparkline.typical:
         yield _band(sparkline.typical, scale)
     for kind, heights in (("norm", sparkline.lines.norm), ("alert", sparkline.lines.alert)):
@@ -115,14 +126,14 @@ def _shapes(sparkline: Sparkline, scale: _Scale) -> Iterator[Markup]:
     )
 
 
-def _band(typical: Band, scale: _Scale) -> Markup:
+def _band(typical: Band, scale: Scale) -> Markup:
     top, bottom = (scale.y(typical.mean + side * typical.stddev) for side in (1, -1))
     return Markup('<rect class="band" x="0" y="{:.1f}" width="{:.0f}" height="{:.1f}"/>').format(
         top, _WIDTH, bottom - top
     )
 
 
-def _path(points: Sequence[DayValue], scale: _Scale) -> str:
+def _path(points: Sequence[DayValue], scale: Scale) -> str:
     steps = [_start(points[0], scale)]
     for before, point in pairwise(points):
         next_day = (point.d - before.d).days == 1
@@ -130,32 +141,46 @@ def _path(points: Sequence[DayValue], scale: _Scale) -> str:
     return "".join(steps)
 
 
-def _start(point: DayValue, scale: _Scale) -> str:
+def _start(point: DayValue, scale: Scale) -> str:
     """A stroke that is visible as a dot when no next day follows."""
     return f"M{_at(point, scale)}h.01"
 
 
-def _at(point: DayValue, scale: _Scale) -> str:
+def _at(point: DayValue, scale: Scale) -> str:
     return f"{scale.x(point.d):.1f} {scale.y(float(point.v)):.1f}"
 
 
-def _label(sparkline: Sparkline, scale: _Scale) -> Markup:
-    """The text at the alert line, on whichever end and side leaves the curve readable."""
+def _label(sparkline: Sparkline, scale: Scale) -> Markup:
+    """The text at the alert line, at the end and on the side where it covers the curve least."""
     if not sparkline.alert_label or not sparkline.lines.alert:
         return Markup("")
     height = scale.y(sparkline.lines.alert[0])
-    left = _room_at_left(sparkline.points, scale, height)
+    width = min(_WIDTH, len(sparkline.alert_label) * _LETTER_WIDTH)
+    ends = {"start": (0.0, width), "end": (_LABEL_END - width, _LABEL_END)}
+    sides = {
+        "-.35em": (height - _LETTER_HEIGHT, height),
+        "1.1em": (height, height + _LETTER_HEIGHT),
+    }
+    covered = {
+        (anchor, dy): _covered(sparkline.points, scale, columns, rows)
+        for dy, rows in sides.items()
+        for anchor, columns in ends.items()
+        if rows[0] >= 0 and rows[1] <= 100
+    }
+    anchor, dy = min(covered, key=lambda place: covered[place])
     return Markup('<text class="{}" x="{}" y="{:.1f}%" dy="{}">{}</text>').format(
-        "start" if left else "end",
-        "0" if left else "96%",
-        height,
-        "-.35em" if height > 30 else "1.1em",
-        sparkline.alert_label,
+        anchor, "0" if anchor == "start" else "96%", height, dy, sparkline.alert_label
     )
 
 
-def _room_at_left(points: Sequence[DayValue], scale: _Scale, height: float) -> bool:
-    """Whether the curve keeps away from the line's label in its first third."""
-    early = [scale.y(float(point.v)) for point in points if scale.x(point.d) < _WIDTH / 3]
-    above = (height - 25, height) if height > 30 else (height, height + 25)
-    return not any(above[0] < y < above[1] for y in early)
+def _covered(
+    points: Sequence[DayValue],
+    scale: Scale,
+    columns: tuple[float, float],
+    rows: tuple[float, float],
+) -> int:
+    """How many points lie under a label of that place."""
+    return sum(
+        columns[0] <= scale.x(point.d) <= columns[1] and rows[0] < scale.y(float(point.v)) < rows[1]
+        for point in points
+    )

@@ -2,17 +2,23 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Annotated, cast
-from zoneinfo import ZoneInfo
 
 from fastapi import Depends, Request
 
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.database import Database
+from heartbeat_api.displays import Displays
+from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.representation import Representation
+from heartbeat_api.shell import Frame, Shell
 from heartbeat_api.snapshot import Snapshot
+
+_PATIENCE_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -22,10 +28,17 @@ class ApiState:
     database: Database
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
-    wall_html: Callable[[Reading[Snapshot]], str]
+    displays: Displays
+    wall_page: Callable[[Reading[Snapshot], str | None], Representation]
+    shell: Shell
+    docs: DocsFolder
     desk: RefreshDesk
-    zone: ZoneInfo
     operators: OperatorPolicy
+
+    def frame(self, current: str) -> Frame:
+        """The frame of a page that needs no reading of its own."""
+        snapshot = self.snapshots.reading(_PATIENCE_SECONDS).value
+        return self.shell.frame(current, snapshot, datetime.now(UTC))
 
 
 async def _state_of(request: Request) -> ApiState:

@@ -2,26 +2,25 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime, time, timedelta
 from math import ceil
 from zoneinfo import ZoneInfo
 
-from heartbeat.judgement.wording import age_text
-from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.build import build_id
 from heartbeat_api.face import Face, face
 from heartbeat_api.holder import Reading
+from heartbeat_api.moment import Age, age_of
+from heartbeat_api.representation import version_of
+from heartbeat_api.shell import DataChip, data_chip
 from heartbeat_api.snapshot import Snapshot
 
 RED_TILES = 8
+"""Reds of one page; more turn over."""
+
 MEDIUM_TILES = 6
 
-_ROOMY_ONE_ROW_REM = 26.0
-_ROOMY_TWO_ROWS_REM = 45.0
-"""Below these heights of the reds, names and values get smaller."""
-
-_TIGHT_TWO_ROWS_REM = 38.0
-"""Below this height of two rows of reds, names have one line."""
+_RELOAD_AT = time(4, 10)
+"""When a wall loads itself anew, in the business time zone."""
 
 
 @dataclass(frozen=True)
@@ -36,70 +35,84 @@ class Counts:
 
 @dataclass(frozen=True)
 class Layout:
-    """The classes that lay out one screen.
-
-    `reds` is r0, r1, r2, r3, r4 or r8 by the number of red tiles; `density` is roomy, tight or
-    tightest by the height that is left for them. The columns are those of each part.
-    """
+    """What lays out one screen: classes by the number of reds (r0 to r4, r8), columns of parts."""
 
     reds: str
-    density: str
     medium_columns: int
     line_columns: int
     ok_columns: int
-
-    @property
-    def classes(self) -> str:
-        """The class attribute of the page."""
-        return f"{self.reds} {self.density}"
+    more_columns: int
 
 
 @dataclass(frozen=True)
 class Wall:
-    """One screen: red tiles, then amber tiles and pairs of no-signal tiles or lines, then ok lines.
+    """One screen: pages of red tiles, then ambers and no-signals as tiles or lines, then ok lines.
 
-    `lost` is the notice that the database is away, empty while it answers. `headline` stands in
-    place of the reds when there is none.
+    `more_reds` are those of the later pages, for a screen that cannot turn pages. `headline` stands
+    in place of the reds when there is none. `lost` is the age of what is shown while no new data
+    can be read, and empty as long as all is well. At `reload_at`, in seconds since 1970, a screen
+    loads itself anew.
     """
 
+    watchlist: str
     layout: Layout
     counts: Counts
     headline: str
-    reds: tuple[Face, ...]
+    pages: tuple[tuple[Face, ...], ...]
+    more_reds: tuple[Face, ...]
     ambers: tuple[Face, ...]
     unknown_pairs: tuple[tuple[Face, ...], ...]
     lines: tuple[Face, ...]
     oks: tuple[Face, ...]
-    data_time: str
-    clock: str
-    zone: str
-    lost: str
-    build: str
+    data: DataChip
+    lost: Age | None
+    reload_at: int
+
+    @property
+    def version(self) -> str:
+        """Equal for walls that show the same; clocks and ages go by themselves."""
+        return version_of(
+            build_id(),
+            *(self.watchlist, self.layout, self.counts, self.headline),
+            *(face.version for faces in self._faces for face in faces),
+            *(self.data, self.lost),
+        )
+
+    @property
+    def _faces(self) -> tuple[tuple[Face, ...], ...]:
+        return (*self.pages, self.ambers, *self.unknown_pairs, self.lines, self.oks)
 
 
-def wall(reading: Reading[Snapshot], now: datetime, zone: ZoneInfo) -> Wall:
-    """The wall of a reading at `now`; raises UnavailableError without a snapshot."""
+def wall(
+    reading: Reading[Snapshot], now: datetime, zone: ZoneInfo, watchlist: str | None = None
+) -> Wall:
+    """The wall of a reading at `now`, of one watchlist or of all metrics.
+
+    Raises UnavailableError without a snapshot.
+    """
     snapshot = reading.required()
-    faces = [face(metric, now) for metric in snapshot.metrics]
+    metrics = snapshot.on(watchlist)
+    watched = snapshot.watched
+    faces = [face(metric, now, zone, watched=metric.metric_id in watched) for metric in metrics]
     reds, ambers, unknowns, oks = (_of(faces, tier) for tier in ("red", "amber", "unknown", "ok"))
-    tiles, more_reds = reds[:RED_TILES], reds[RED_TILES:]
-    in_tiles = medium_fits(len(reds), len(ambers), len(unknowns))
-    lines = more_reds if in_tiles else (*more_reds, *ambers, *unknowns)
     counts = Counts(len(reds), len(ambers), len(unknowns), len(oks))
+    in_tiles = medium_fits(counts)
+    lines = () if in_tiles else (*ambers, *unknowns)
+    more_reds = reds[RED_TILES:]
     return Wall(
-        layout=layout(len(tiles), medium_slots(counts) if in_tiles else 0, len(lines), len(oks)),
+        watchlist=watchlist or "",
+        layout=layout(counts, len(lines), len(more_reds)),
         counts=counts,
         headline=headline(counts),
-        reds=tiles,
+        pages=tuple(reds[start : start + RED_TILES] for start in range(0, len(reds), RED_TILES)),
+        more_reds=more_reds,
         ambers=ambers if in_tiles else (),
         unknown_pairs=_pairs(unknowns) if in_tiles else (),
         lines=lines,
         oks=oks,
-        data_time=_data_time(snapshot.metrics, now, zone),
-        clock=f"{now.astimezone(zone):%H:%M}",
-        zone=now.astimezone(zone).tzname() or zone.key,
-        lost=_lost(reading, now - snapshot.as_of),
-        build=build_id(),
+        data=data_chip(snapshot, now, zone, watchlist),
+        lost=age_of(snapshot.as_of, now) if reading.failure else None,
+        reload_at=_reload_at(now, zone),
     )
 
 
@@ -108,36 +121,23 @@ def medium_slots(counts: Counts) -> int:
     return counts.amber + ceil(counts.unknown / 2)
 
 
-def medium_fits(reds: int, ambers: int, unknowns: int) -> bool:
+def medium_fits(counts: Counts) -> bool:
     """Whether ambers and no-signals are tiles.
 
     They are lines beside two rows of reds or when there are too many, because they never page.
     """
-    slots = medium_slots(Counts(reds, ambers, unknowns, 0))
-    return reds <= 4 and slots <= MEDIUM_TILES
+    return counts.red <= 4 and medium_slots(counts) <= MEDIUM_TILES
 
 
-def layout(red_tiles: int, medium: int, lines: int, oks: int) -> Layout:
-    """The layout for so many red tiles, medium places, lines and ok lines."""
-    line_columns = 4 if lines <= 16 else 5 if lines <= 25 else 6
-    ok_columns = 4 if oks <= 12 else 5 if oks <= 20 else 6
-    height = _height_left_for_reds(medium, ceil(lines / line_columns), ceil(oks / ok_columns))
+def layout(counts: Counts, lines: int, more_reds: int) -> Layout:
+    """The layout for so many metrics, of which some are lines, and some reds on later pages."""
     return Layout(
-        reds=f"r{red_tiles}" if red_tiles <= 4 else "r8",
-        density=density(red_tiles, height),
-        medium_columns=max(4, medium),
-        line_columns=line_columns,
-        ok_columns=ok_columns,
+        reds=_red_classes(counts.red),
+        medium_columns=max(4, medium_slots(counts)) if medium_fits(counts) else 4,
+        line_columns=_line_columns(lines),
+        ok_columns=4 if counts.ok <= 12 else 5 if counts.ok <= (25 if counts.red else 35) else 6,
+        more_columns=_line_columns(more_reds),
     )
-
-
-def density(red_tiles: int, height: float) -> str:
-    """How much the reds are squeezed into a height in rem."""
-    if red_tiles <= 4:
-        return "roomy" if not red_tiles or height >= _ROOMY_ONE_ROW_REM else "tight"
-    if height >= _ROOMY_TWO_ROWS_REM:
-        return "roomy"
-    return "tight" if height >= _TIGHT_TWO_ROWS_REM else "tight tightest"
 
 
 def headline(counts: Counts) -> str:
@@ -154,15 +154,6 @@ def headline(counts: Counts) -> str:
     return f"No red. {' and '.join(watched)} to watch." if watched else "No red. All within norms."
 
 
-def _height_left_for_reds(medium: int, line_rows: int, ok_rows: int) -> float:
-    """In rem, of the 67.5 that a screen is high; the sizes are those of wall.css."""
-    page, header, legend, gap = 2.2, 4.3, 2.1, 0.85
-    medium_height = 19.2 + gap if medium else 0.0
-    lines_height = 3.35 * line_rows + gap if line_rows else 0.0
-    ok_height = 2.2 * ok_rows + gap if ok_rows else 0.0
-    return 67.5 - page - header - legend - 2 * gap - medium_height - lines_height - ok_height
-
-
 def _of(faces: Sequence[Face], tier: str) -> tuple[Face, ...]:
     return tuple(face for face in faces if face.tier == tier)
 
@@ -171,15 +162,20 @@ def _pairs(faces: Sequence[Face]) -> tuple[tuple[Face, ...], ...]:
     return tuple(tuple(faces[start : start + 2]) for start in range(0, len(faces), 2))
 
 
-def _data_time(metrics: Sequence[MetricView], now: datetime, zone: ZoneInfo) -> str:
-    """When the newest value was computed; with its day unless that is today."""
-    computed = [metric.computed_at for metric in metrics if metric.computed_at is not None]
-    if not computed:
-        return "none yet"
-    newest = max(computed).astimezone(zone)
-    today = now.astimezone(zone).date()
-    return f"{newest:%H:%M}" if newest.date() == today else f"{newest:%-d %b %H:%M}"
+def _red_classes(reds: int) -> str:
+    if reds <= 4:
+        return f"r{reds}"
+    return "r8 r6" if reds <= 6 else "r8"
 
 
-def _lost(reading: Reading[Snapshot], age: timedelta) -> str:
-    return f"NO DATABASE for {age_text(age)}" if reading.failure else ""
+def _line_columns(lines: int) -> int:
+    """Four columns, or five where that saves a row, and six when there are very many."""
+    if lines > 25:
+        return 6
+    return 5 if lines > 16 or ceil(lines / 5) < ceil(lines / 4) else 4
+
+
+def _reload_at(now: datetime, zone: ZoneInfo) -> int:
+    local = now.astimezone(zone)
+    day = local.date() + timedelta(days=local.time() >= _RELOAD_AT)
+    return int(datetime.combine(day, _RELOAD_AT, zone).timestamp())

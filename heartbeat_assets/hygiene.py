@@ -46,6 +46,7 @@ def hygiene_asset(project: Project, settings: Settings) -> AssetsDefinition:
                 "table_loads": removed.table_loads,
                 "dlt_loads": removed.dlt_loads,
                 "dlt_folders": removed.dlt_folders,
+                "displays": removed.displays,
             }
         )
 

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -22,10 +23,13 @@ _ROOM_BYTES = 4 * 2**30
 
 
 def pytest_configure() -> None:
-    """Servers and state folders in memory where there is room.
+    """Servers and state folders in memory where there is room; signals as in a terminal.
 
     On a slow disk a new database takes ten times as long. The tests need 1 GB at most at a time.
+    Where a shell has started the tests in the background, SIGINT is ignored by all they start, and
+    a Dagster server then ignores SIGTERM as well: nobody could stop it.
     """
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     unchosen = "TMPDIR" not in os.environ
     if unchosen and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)

@@ -11,6 +11,7 @@ import typer
 from psycopg.rows import class_row
 
 from heartbeat.cli.marts import opened_marts
+from heartbeat.displays import Display, read_displays
 from heartbeat.judgement.freshness import Freshness, source_age
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
@@ -39,12 +40,13 @@ class FailedLoad:
 def today(
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
-    """Show what is red, failing, stale, changed since it was verified, and what did not land."""
+    """Show what is red, failing, stale, changed since verified, did not land; and dark screens."""
     now = datetime.now(UTC)
     with opened_marts() as settings, psycopg.connect(settings.database_url) as connection:
         views = read_metrics(connection, now=now, zone=settings.zone)
         with connection.cursor(row_factory=class_row(FailedLoad)) as cursor:
             loads = cursor.execute(_FAILED_LOADS).fetchall()
+        displays = [each for each in read_displays(connection, now) if each.dark_since]
     sections = {
         "red": [_judged(view, now) for view in views if view.status is Status.RED],
         "failing": [_failing(view) for view in views if view.signal is Signal.ERROR],
@@ -53,9 +55,14 @@ def today(
         "never computed": [view.code for view in views if view.signal is Signal.NO_DATA],
         "changed since verified": [_changed(view) for view in views if _has_lapsed(view)],
         "did not land": [f"{load.table}  {load.error}" for load in loads],
+        "dark screens": [_dark(display, now) for display in displays],
     }
     if as_json:
-        document = {**sections, "did not land": [asdict(load) for load in loads]}
+        document = {
+            **sections,
+            "did not land": [asdict(load) for load in loads],
+            "dark screens": [asdict(display) for display in displays],
+        }
         typer.echo(json.dumps(document, default=plain_json, indent=1))
     else:
         _print(sections, len(views))
@@ -99,3 +106,9 @@ def _stale(view: MetricView, now: datetime) -> str:
 
 def _changed(view: MetricView) -> str:
     return f"{view.code}  {view.verification_reason}"
+
+
+def _dark(display: Display, now: datetime) -> str:
+    assert display.dark_since is not None
+    age = age_text(source_age(display.dark_since, now))
+    return f"{display.name}  {display.page}: dark for {age}"

@@ -235,7 +235,7 @@ def _crossing(value: Decimal, lines: _Lines, line_name: str, line: Decimal) -> s
         )
     side = "below" if lines.direction is Direction.HIGHER_IS_BETTER else "above"
     just = _just(lines.text(value), lines.text(line))
-    return f"{lines.text(value)} is {just}{side} the {line_name} line of {lines.text(line)}"
+    return f"{lines.text(value)} is {just}{side} {line_name} {lines.text(line)}"
 
 
 def _just(value_wording: str, line_wording: str) -> str:

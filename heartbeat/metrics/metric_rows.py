@@ -172,6 +172,12 @@ def read_observations(
     return tuple(_read(connection, Observation, "observations", asked))
 
 
+def read_last_compute(connection: Connection[Any]) -> datetime | None:
+    """When any metric was computed last, well or not."""
+    row = connection.execute(_STATEMENTS["last_compute"].encode()).fetchone()
+    return row[0] if row else None
+
+
 def read_polls(connection: Connection[Any]) -> Mapping[str, datetime | None]:
     """When each table was last polled, by `schema.table`."""
     rows = connection.execute(_STATEMENTS["polls"].encode()).fetchall()

@@ -89,6 +89,12 @@ select as_of, computed_at, v, status, error, seconds, run_id
  order by id desc
  limit %(number)s
 
+-- name: last_compute
+select computed_at
+  from heartbeat.metric_observation
+ order by id desc
+ limit 1
+
 -- name: polls
 select schema_name || '.' || table_name, polled_at
   from heartbeat.table_load

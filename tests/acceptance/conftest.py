@@ -1,11 +1,17 @@
-"""A real browser for the acceptance tests."""
+"""A real browser for the acceptance tests, and a cockpit to look at."""
 
 import os
 import shutil
 from collections.abc import Iterator
 
+import psycopg
 import pytest
 from playwright.sync_api import Browser, sync_playwright
+
+from tests.acceptance.cockpit import Cockpit
+from tests.unit.heartbeat_api.served import api_on, served
+
+SOAK = "HEARTBEAT_SOAK" in os.environ
 
 _COMMANDS = ("chromium", "chromium-browser", "google-chrome")
 _FLAGS = (
@@ -32,3 +38,13 @@ def browser() -> Iterator[Browser]:
         chromium = playwright.chromium.launch(executable_path=executable, args=_FLAGS)
         yield chromium
         chromium.close()
+
+
+@pytest.fixture(scope="module")
+def cockpit(module_marts_url: str) -> Iterator[Cockpit]:
+    """One served cockpit for all tests of a module; each says which metrics it shows."""
+    with (
+        psycopg.connect(module_marts_url, autocommit=True) as connection,
+        served(api_on(module_marts_url)) as origin,
+    ):
+        yield Cockpit(origin, connection)

@@ -15,12 +15,15 @@ import httpx
 import psutil
 import psycopg
 import pytest
+from playwright.sync_api import Browser, expect
 
 from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
+from tests.acceptance.running_stack import PATIENCE_SECONDS
 
 LOST_SECONDS = 30
 SETTLED_SECONDS = 120
 SERVED_SECONDS = 5
+WALL_FEE = 1_000_000
 ROUNDS = 20 if os.environ.get("HEARTBEAT_SOAK") else 1
 ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
@@ -244,6 +247,40 @@ def test_a_killed_worker_is_a_lost_job_and_the_queue_goes_on(bank: RefreshedBank
     assert job["state"] == "lost"
     assert "was killed by SIGKILL" in job["reason"]
     assert bank.ends(waiting)["state"] == "success"
+
+
+def test_a_wall_tells_how_far_a_refresh_is_and_swaps_all_tiles_when_it_has_ended(
+    bank: RefreshedBank, browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": 1920, "height": 1080})
+    page.goto(bank.api)
+    shown = page.locator('[data-k="FEES"] .vv, [data-k="FEES"] .v')
+    before = shown.inner_text()
+    bank.charges(WALL_FEE, 1000)
+    with bank.held_up():
+        page.keyboard.press("r")
+        page.get_by_text("refreshing 4 of 5").wait_for(timeout=PATIENCE_SECONDS * 1000)
+        bank.waits_until(lambda: bank.value("fees") == bank.charged())
+        page.wait_for_timeout(3_000)
+        assert shown.inner_text() == before
+        assert page.locator("#progress").is_visible()
+    page.locator("#progress").wait_for(state="hidden", timeout=PATIENCE_SECONDS * 1000)
+    expect(shown).not_to_have_text(before)
+    page.close()
+
+
+def test_the_page_behind_a_tile_refreshes_its_metric_and_tells_how_it_goes(
+    bank: RefreshedBank, browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{bank.api}/m/BOTH")
+    with bank.held_up():
+        page.get_by_role("button", name="Refresh this metric").click()
+        page.get_by_text("Refreshing: 2 of 2 tables landed, 0 of 1 computed").wait_for(
+            timeout=PATIENCE_SECONDS * 1000
+        )
+    page.get_by_text("Refreshed at").wait_for(timeout=PATIENCE_SECONDS * 1000)
+    page.close()
 
 
 def test_a_job_outlives_daemon_code_server_and_api(bank: RefreshedBank) -> None:

@@ -147,7 +147,7 @@ def test_the_triage_of_today_is_one_screen(
     marts.execute("update heartbeat.table_load set error = 'the source is away'")
     heartbeat("compute")
     text = told(heartbeat("today"))
-    assert "red (1)\n  REDF  Fees: €2.75 is below the alert line of €9, for " in text
+    assert "red (1)\n  REDF  Fees: €2.75 is below alert €9, for " in text
     assert "failing (1)\n  BADF  bad.sql:11: division by zero" in text
     assert "stale (2)" in text
     assert "did not land (1)\n  bank_core.fee  the source is away" in text

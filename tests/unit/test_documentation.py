@@ -57,7 +57,7 @@ def test_every_command_is_documented(command: str) -> None:
 
 
 def test_every_route_is_documented_and_no_other() -> None:
-    documented = set(re.findall(r"`(?:GET|PATCH|POST) (/[^`?]*)`", EVERYTHING))
+    documented = set(re.findall(r"`(?:GET|PUT|PATCH|POST|DELETE) (/[^`?]*)`", EVERYTHING))
     assert set(paths(create_app(Settings.load()).routes)) == documented
 
 

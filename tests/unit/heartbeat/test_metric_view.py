@@ -80,7 +80,7 @@ def test_the_status_is_judged_with_the_present_lines() -> None:
 
 
 def test_the_reason_names_value_and_line_in_the_unit() -> None:
-    assert view().reason == "99 h is above the alert line of 60 h"
+    assert view().reason == "99 h is above alert 60 h"
 
 
 def test_a_failed_compute_keeps_the_red_of_the_last_good_value() -> None:

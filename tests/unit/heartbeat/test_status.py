@@ -142,7 +142,7 @@ def test_within_a_norm_the_band_warns_and_no_more() -> None:
     without_norm = judge(Decimal(150), LOWER, None, Decimal(200), None, BAND)
     assert (at_norm.status, beyond_norm.status, without_norm.status) == (AMBER, AMBER, RED)
     assert at_norm.reason == "150 is 5 σ above typical 100"
-    assert beyond_norm.reason == "151 is above the norm line of 150"
+    assert beyond_norm.reason == "151 is above norm 150"
     assert at_norm.severity <= beyond_norm.severity
 
 
@@ -381,18 +381,16 @@ def test_severity_is_shown_in_steps_of_one_half(severity: float, step: float) ->
 @pytest.mark.parametrize(
     ("judgement", "reason"),
     [
-        pytest.param(
-            judge_lower("120", "7", "30"), "120 d is above the alert line of 30 d", id="alert"
-        ),
-        pytest.param(judge_lower("8", "7", "30"), "8 d is above the norm line of 7 d", id="norm"),
+        pytest.param(judge_lower("120", "7", "30"), "120 d is above alert 30 d", id="alert"),
+        pytest.param(judge_lower("8", "7", "30"), "8 d is above norm 7 d", id="norm"),
         pytest.param(
             judge_lower("30.04", "7", "30"),
-            "30 d is just above the alert line of 30 d",
+            "30 d is just above alert 30 d",
             id="too near to tell",
         ),
         pytest.param(
             judge(Decimal(40), HIGHER, Decimal(55), Decimal(45), None, None, unit="%"),
-            "40 % is below the alert line of 45 %",
+            "40 % is below alert 45 %",
             id="higher is better",
         ),
         pytest.param(

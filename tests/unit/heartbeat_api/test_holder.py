@@ -124,7 +124,7 @@ def test_a_read_that_fails_unforeseen_keeps_the_last_good_value_and_says_so(
     assert holder.reading().failure is None
 
 
-def test_what_is_made_beforehand_costs_no_request_anything(marts: Marts) -> None:
+def test_what_is_beforehand_costs_no_request_anything(marts: Marts) -> None:
     made: list[tuple[str, bool]] = []
     here = threading.current_thread()
 
@@ -132,7 +132,7 @@ def test_what_is_made_beforehand_costs_no_request_anything(marts: Marts) -> None
         made.append((str(reading.value), threading.current_thread() is here))
         return f"page of {reading.value}"
 
-    holder = Holder(marts.read, made_beforehand=[page], clock=marts.clock)
+    holder = Holder(marts.read, beforehand=[lambda reading: reading.made(page)], clock=marts.clock)
     try:
         assert {holder.reading().made(page) for _ in range(50)} == {"page of read 1"}
         marts.seconds = 2.0
@@ -148,7 +148,7 @@ def test_a_page_that_cannot_be_made_is_an_error_for_who_asks_and_reads_go_on(mar
             raise ValueError("no template")
         return f"page of {reading.value}"
 
-    holder = Holder(marts.read, made_beforehand=[page], clock=marts.clock)
+    holder = Holder(marts.read, beforehand=[lambda reading: reading.made(page)], clock=marts.clock)
     try:
         with pytest.raises(ValueError, match="no template"):
             holder.renewed().made(page)

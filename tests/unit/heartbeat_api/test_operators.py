@@ -102,6 +102,34 @@ def test_a_trusted_proxy_says_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(
+    ("headers", "may"),
+    [
+        pytest.param({}, True, id="a program"),
+        pytest.param({"origin": "https://localhost:8000"}, True, id="the host that was asked"),
+        pytest.param({"origin": "https://hb.example"}, True, id="the public address"),
+        pytest.param(
+            {"origin": "https://wall.example", "x_forwarded_host": "wall.example"},
+            True,
+            id="the host that the proxy was asked for",
+        ),
+        pytest.param({"origin": "https://evil.example"}, False, id="another page"),
+        pytest.param({"origin": "null"}, False, id="a page of no origin"),
+    ],
+)
+def test_behind_a_proxy_only_a_page_of_ours_may(
+    monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], may: bool
+) -> None:
+    operators = policy(
+        monkeypatch, TRUSTED_PROXIES="10.0.0.7", PUBLIC_URL="https://hb.example/cockpit"
+    )
+    asked = request("10.0.0.7", x_forwarded_email="dana@bank.example", **headers)
+    if may:
+        assert operators.actor(asked) == "dana@bank.example"
+    else:
+        assert refusal(operators, asked)[0] == 403
+
+
+@pytest.mark.parametrize(
     ("name", "value", "words"),
     [
         ("OPERATOR_TOKENS", "dana", "name=token"),

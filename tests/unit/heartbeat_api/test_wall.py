@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -15,8 +15,9 @@ from heartbeat.metrics.metric_view import MetricView, in_wall_order
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.face import face
 from heartbeat_api.holder import Reading
+from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot
-from heartbeat_api.wall import Wall, layout, wall
+from heartbeat_api.wall import Wall, wall
 from tests.unit.heartbeat_api.views import NOW, amber, failed, ok, red
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -34,19 +35,35 @@ def reds(number: int) -> list[MetricView]:
 
 @pytest.mark.parametrize(
     ("number", "name"),
-    [(0, "r0"), (1, "r1"), (2, "r2"), (3, "r3"), (4, "r4"), (5, "r8"), (8, "r8"), (11, "r8")],
+    [
+        (0, "r0"),
+        (1, "r1"),
+        (2, "r2"),
+        (3, "r3"),
+        (4, "r4"),
+        (5, "r8 r6"),
+        (6, "r8 r6"),
+        (7, "r8"),
+        (11, "r8"),
+    ],
 )
 def test_the_layout_follows_the_number_of_reds(number: int, name: str) -> None:
     assert wall_of(reds(number)).layout.reds == name
 
 
-@pytest.mark.parametrize("number", [0, 1, 8, 9, 31])
-def test_every_red_is_a_tile_or_a_line(number: int) -> None:
+@pytest.mark.parametrize(
+    ("number", "pages"),
+    [(0, []), (1, [1]), (8, [8]), (9, [8, 1]), (11, [8, 3]), (31, [8, 8, 8, 7])],
+)
+def test_every_red_is_a_tile_of_a_page_that_has_room_for_eight(
+    number: int, pages: list[int]
+) -> None:
     shown = wall_of(reds(number))
-    codes = [tile.code for tile in shown.reds] + [line.code for line in shown.lines]
+    codes = [tile.code for page in shown.pages for tile in page]
     assert codes == [f"R{n:03d}" for n in range(number)]
-    assert len(shown.reds) == min(number, 8)
-    assert shown.counts.red == number
+    assert [len(page) for page in shown.pages] == pages
+    assert [line.code for line in shown.more_reds] == codes[8:]
+    assert (shown.counts.red, shown.lines) == (number, ())
 
 
 @pytest.mark.parametrize(
@@ -88,7 +105,7 @@ def test_ambers_and_no_signals_are_tiles_while_they_fit(
     ],
 )
 def test_a_metric_gets_the_box_of_its_status_and_signal(view: MetricView, tier: str) -> None:
-    assert face(view, NOW).tier == tier
+    assert face(view, NOW, UTC_ZONE).tier == tier
 
 
 @pytest.mark.parametrize(
@@ -104,37 +121,40 @@ def test_a_metric_gets_the_box_of_its_status_and_signal(view: MetricView, tier: 
     ],
 )
 def test_the_state_is_said_in_words(view: MetricView, state: str, new: bool) -> None:
-    shown = face(view, NOW)
-    assert (shown.state, shown.new) == (state, new)
+    shown = face(view, NOW, UTC_ZONE)
+    assert (f"{shown.state} {shown.since.text}", shown.new) == (state, new)
 
 
 def test_a_value_without_a_band_is_compared_with_the_line_it_crossed() -> None:
-    assert face(red(), NOW).compare == "above the alert line of 60"
+    assert face(red(), NOW, UTC_ZONE).compare == "above alert 60"
 
 
 def test_a_value_with_a_band_is_compared_with_what_is_typical() -> None:
-    assert face(red(delta_text="+37 vs typical 9"), NOW).compare == "+37 vs typical 9"
+    assert face(red(delta_text="+37 vs typical 9"), NOW, UTC_ZONE).compare == "+37 vs typical 9"
 
 
 def test_a_failed_compute_shows_the_last_good_value_and_its_age() -> None:
-    shown = face(failed(ok(computed_at=NOW - timedelta(hours=11))), NOW)
-    assert (shown.trouble, shown.last_value, shown.brief) == (
-        "Compute error",
-        "5, 11 h ago",
-        "error",
-    )
+    shown = face(failed(ok(computed_at=NOW - timedelta(hours=11))), NOW, UTC_ZONE)
+    assert (shown.trouble, shown.last_value, shown.brief) == ("Compute error", "5", "error")
+    assert shown.last_good is not None
+    assert shown.last_good.text == "11 h"
 
 
 def test_a_metric_without_a_value_never_reads_as_zero() -> None:
     nothing = ok(value=None, value_text=None, computed_at=None, signal=Signal.NO_DATA)
-    shown = face(replace(nothing, status=Status.AMBER), NOW)
+    shown = face(replace(nothing, status=Status.AMBER), NOW, UTC_ZONE)
     assert (shown.figure, shown.value, shown.brief) == ("—", "—", "no data")
-    assert (shown.trouble, shown.last_value) == ("No data yet", "no value yet")
+    assert (shown.trouble, shown.last_value, shown.last_good) == (
+        "No data yet",
+        "no value yet",
+        None,
+    )
 
 
 def test_the_age_of_the_source_is_judged_at_the_time_of_the_wall() -> None:
-    shown = face(ok(source_as_of=NOW - timedelta(hours=52)), NOW)
-    assert (shown.source_age, shown.source_freshness) == ("52 h", "red")
+    shown = face(ok(source_as_of=NOW - timedelta(hours=52)), NOW, UTC_ZONE)
+    assert shown.source_age is not None
+    assert (shown.source_age.text, shown.source_freshness) == ("52 h", "red")
 
 
 @pytest.mark.parametrize(
@@ -155,11 +175,53 @@ def test_a_wall_without_red_says_so(metrics: Sequence[MetricView], headline: str
     assert wall_of(metrics).headline == headline
 
 
-def test_a_lost_database_is_named_with_the_age_of_what_is_shown() -> None:
+def test_while_nothing_new_can_be_read_the_age_of_what_is_shown_is_told() -> None:
     snapshot = Snapshot(NOW - timedelta(minutes=23), (ok(),), NO_PROSE)
     shown = wall(Reading(snapshot, "connection refused"), NOW, UTC_ZONE)
-    assert shown.lost == "NO DATABASE for 23 min"
+    assert shown.lost is not None
+    assert shown.lost.text == "23 min"
     assert [line.code for line in shown.oks] == ["STUK"]
+
+
+def test_an_engine_that_computes_nothing_is_told_with_its_last_compute() -> None:
+    snapshot = Snapshot(NOW, (ok(),), NO_PROSE, last_compute=NOW - timedelta(hours=3))
+    assert wall(Reading(snapshot, None), NOW, ZoneInfo("Europe/Berlin")).data.blind == "11:00"
+    assert wall_of([ok()]).data.blind == ""
+
+
+def test_a_watchlist_shows_its_metrics_only_in_the_order_of_the_wall() -> None:
+    metrics = in_wall_order([ok("BALS"), red("R001"), red("R002"), amber("STUK")])
+    chosen = frozenset({metrics[0].metric_id, metrics[3].metric_id})
+    snapshot = Snapshot(NOW, metrics, NO_PROSE, watchlists={"board": chosen})
+    shown = wall(Reading(snapshot, None), NOW, UTC_ZONE, "board")
+    assert [face.code for face in (*shown.pages[0], *shown.oks)] == [
+        metrics[0].code,
+        metrics[3].code,
+    ]
+    everything = wall(Reading(snapshot, None), NOW, UTC_ZONE)
+    assert [tile.watched for tile in everything.pages[0]] == [True, False]
+
+
+def test_a_version_stays_while_only_clocks_go_on_and_changes_with_a_number() -> None:
+    snapshot = Snapshot(NOW, in_wall_order([red(), ok("BALS")]), NO_PROSE)
+    now_and_later = [
+        wall(Reading(snapshot, None), NOW + timedelta(minutes=minutes), UTC_ZONE)
+        for minutes in (0, 1)
+    ]
+    assert now_and_later[0].version == now_and_later[1].version
+    changed = Snapshot(NOW, in_wall_order([red(value_text="61"), ok("BALS")]), NO_PROSE)
+    after = wall(Reading(changed, None), NOW, UTC_ZONE)
+    assert after.version != now_and_later[0].version
+    assert after.oks[0].version == now_and_later[0].oks[0].version
+    assert after.pages[0][0].version != now_and_later[0].pages[0][0].version
+
+
+def test_a_version_changes_when_a_source_becomes_stale_by_itself() -> None:
+    snapshot = Snapshot(NOW, (ok(source_as_of=NOW - timedelta(hours=20)),), NO_PROSE)
+    fresh, stale = (
+        wall(Reading(snapshot, None), NOW + timedelta(hours=hours), UTC_ZONE) for hours in (0, 40)
+    )
+    assert fresh.version != stale.version
 
 
 def test_a_wall_without_any_snapshot_is_refused_with_the_reason() -> None:
@@ -175,23 +237,29 @@ def test_a_wall_without_any_snapshot_is_refused_with_the_reason() -> None:
         pytest.param(None, "none yet", id="never"),
     ],
 )
-def test_the_data_time_is_written_in_the_business_time_zone(computed_at: object, text: str) -> None:
-    snapshot = Snapshot(NOW, (ok(computed_at=computed_at),), NO_PROSE)
-    shown = wall(Reading(snapshot, None), NOW, ZoneInfo("Europe/Berlin"))
-    assert (shown.data_time, shown.clock, shown.zone) == (text, "14:00", "CEST")
+def test_data_time_and_clock_are_of_the_business_time_zone(computed_at: object, text: str) -> None:
+    shell = Shell(docs=False, feedback=None, zone=ZoneInfo("Europe/Berlin"))
+    frame = shell.frame("/", Snapshot(NOW, (ok(computed_at=computed_at),), NO_PROSE), NOW)
+    assert (frame.data.time, frame.clock, frame.zone_name) == (text, "14:00:00", "CEST")
+
+
+def test_the_header_counts_what_comes_from_an_old_source() -> None:
+    ages = {"A": timedelta(minutes=5), "B": timedelta(hours=52), "C": timedelta(days=9)}
+    stale = [ok(code=code, source_as_of=NOW - age) for code, age in ages.items()]
+    assert wall_of(stale).data.stale == "2 stale"
+    assert wall_of(stale[:1]).data.stale == ""
 
 
 @pytest.mark.parametrize(
-    ("red_tiles", "medium", "lines", "oks", "density"),
+    ("now", "reload"),
     [
-        pytest.param(4, 6, 0, 7, "roomy", id="four reds over few others"),
-        pytest.param(4, 1, 0, 26, "tight", id="four reds over many others"),
-        pytest.param(8, 0, 0, 7, "roomy", id="eight reds over few others"),
-        pytest.param(8, 0, 8, 15, "tight", id="eight reds over many others"),
-        pytest.param(8, 0, 37, 0, "tight tightest", id="eight reds over too many others"),
+        ("2026-05-20T02:09:00Z", "2026-05-20T02:10:00Z"),
+        ("2026-05-20T02:10:00Z", "2026-05-21T02:10:00Z"),
     ],
+    ids=["before", "after"],
 )
-def test_reds_shrink_when_others_take_their_height(
-    red_tiles: int, medium: int, lines: int, oks: int, density: str
-) -> None:
-    assert layout(red_tiles, medium, lines, oks).density == density
+def test_a_wall_loads_itself_anew_at_night(now: str, reload: str) -> None:
+    snapshot = Snapshot(NOW, (ok(),), NO_PROSE)
+    moment = datetime.fromisoformat(now)
+    shown = wall(Reading(snapshot, None), moment, ZoneInfo("Europe/Berlin"))
+    assert shown.reload_at == int(datetime.fromisoformat(reload).timestamp())

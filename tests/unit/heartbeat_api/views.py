@@ -64,7 +64,7 @@ def amber(code: str = "STUK", **changes: object) -> MetricView:
         "severity": 1.5,
         "value": Decimal(40),
         "value_text": "40",
-        "reason": "40 is above the norm line of 20",
+        "reason": "40 is above norm 20",
     }
     return ok(code, **{**beyond, **changes})
 
@@ -76,7 +76,7 @@ def red(code: str = "STUK", **changes: object) -> MetricView:
         "severity": 3.0,
         "value": Decimal(99),
         "value_text": "99",
-        "reason": "99 is above the alert line of 60",
+        "reason": "99 is above alert 60",
     }
     return ok(code, **{**beyond, **changes})
 

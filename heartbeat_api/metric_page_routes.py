@@ -1,0 +1,173 @@
+"""The page behind one tile, and its forms: they post without JavaScript too."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from http import HTTPStatus
+from urllib.parse import parse_qsl
+
+from anyio import to_thread
+from fastapi import APIRouter, HTTPException, Request
+from pydantic import ValidationError
+from starlette.responses import HTMLResponse, RedirectResponse, Response
+
+from heartbeat.metrics.backtest import BacktestError, backtest
+from heartbeat.metrics.metric_rows import read_days, read_observations
+from heartbeat.metrics.metric_view import MetricView
+from heartbeat.metrics.operator_change import (
+    OperatorChange,
+    RefusedChangeError,
+    UnknownMetricError,
+    apply_change,
+)
+from heartbeat.metrics.watchlists import unwatch, watch
+from heartbeat.refresh.dagster_client import DagsterError
+from heartbeat.refresh.job import RefreshJob
+from heartbeat_api.database import UnavailableError
+from heartbeat_api.face import metric_href
+from heartbeat_api.metric_page import (
+    LAST_RUNS,
+    LINE_FIELDS,
+    Draft,
+    backtest_texts,
+    metric_page,
+)
+from heartbeat_api.page_routes import FRESH
+from heartbeat_api.refresh_routes import request_refresh
+from heartbeat_api.state import Actor, ApiState, State
+from heartbeat_api.template import render
+from heartbeat_api.watchlist_routes import change_watchlist
+
+router = APIRouter(prefix="/m/{code}", include_in_schema=False)
+
+_LONGEST_FORM = 20_000
+
+
+@router.get("")
+def page(code: str, request: Request, state: State, job: str | None = None) -> Response:
+    """The page; with values of lines in the query, what those would have done."""
+    metric = _found(state, code)
+    typed = {name: value for name, value in request.query_params.items() if name != "job"}
+    tried = _backtest(state, metric, typed) if typed.keys() & set(LINE_FIELDS) else ()
+    return _page(state, metric, Draft(typed, backtest=tried), job=_job(state, job))
+
+
+@router.post("")
+async def change(code: str, request: Request, state: State) -> Response:
+    """Change what belongs to the operators; what is refused stays typed, beside the reason."""
+    typed = await _form(request)
+    return await to_thread.run_sync(_change, code, request, state, typed)
+
+
+@router.post("/refresh")
+async def refresh(code: str, state: State, actor: Actor) -> Response:
+    """Refresh this metric, and show how it goes."""
+    metric = _found(state, code)
+    ticket = await request_refresh(state, [metric.metric_id], trigger="ui", actor=actor)
+    return RedirectResponse(f"{metric_href(metric)}?job={ticket.job_id}", HTTPStatus.SEE_OTHER)
+
+
+@router.post("/watchlists")
+async def watchlists(code: str, request: Request, state: State, actor: Actor) -> Response:
+    """Put this metric on a watchlist, or take it off."""
+    metric, form = _found(state, code), await _form(request)
+    change = watch if form.get("on") else unwatch
+    name = form.get("watchlist", "")
+    await to_thread.run_sync(change_watchlist, state, change, name, metric.metric_id, actor)
+    return RedirectResponse(metric_href(metric), HTTPStatus.SEE_OTHER)
+
+
+def _change(code: str, request: Request, state: ApiState, typed: Mapping[str, str]) -> Response:
+    metric = _found(state, code)
+    try:
+        actor = state.operators.actor(request)
+        given = OperatorChange.model_validate(
+            {name: value.strip() or None for name, value in typed.items()}
+        )
+        with state.database.writing() as connection:
+            apply_change(connection, metric.metric_id, given, actor=actor)
+    except HTTPException as refusal:
+        return _page(state, metric, Draft(typed, refusal.detail), status=refusal.status_code)
+    except ValidationError as error:
+        return _page(state, metric, Draft(typed, _reason(error)), status=_REFUSED)
+    except (RefusedChangeError, UnknownMetricError) as error:
+        return _page(state, metric, Draft(typed, str(error)), status=_REFUSED)
+    state.snapshots.renewed()
+    return RedirectResponse(metric_href(metric), HTTPStatus.SEE_OTHER)
+
+
+_REFUSED = HTTPStatus.UNPROCESSABLE_ENTITY
+
+
+def _page(
+    state: ApiState,
+    metric: MetricView,
+    draft: Draft,
+    *,
+    job: RefreshJob | None = None,
+    status: int = HTTPStatus.OK,
+) -> Response:
+    snapshot = state.snapshots.reading().required()
+    with state.database.reading() as connection:
+        runs = read_observations(connection, metric.metric_id, LAST_RUNS)
+    now = datetime.now(UTC)
+    shown = metric_page(metric, snapshot, now, state.shell.zone, runs=runs, draft=draft, job=job)
+    frame = state.shell.frame("/", snapshot, now)
+    return HTMLResponse(render("metric.html", page=shown, frame=frame), status, FRESH)
+
+
+def _backtest(state: ApiState, metric: MetricView, typed: Mapping[str, str]) -> tuple[str, ...]:
+    """What the typed lines would have done, or why that cannot be told."""
+    with state.database.reading() as connection:
+        values = read_days(connection, metric.metric_id)[-90:]
+    try:
+        lines = {name: _number(typed, f"{name}_value") for name in ("alert", "norm")}
+        target = _number(typed, "target_value")
+        return backtest_texts(backtest(values, metric.direction, lines, target))
+    except (BacktestError, _NoNumberError) as error:
+        return (str(error),)
+
+
+class _NoNumberError(Exception):
+    pass
+
+
+def _number(typed: Mapping[str, str], name: str) -> Decimal | None:
+    text = typed.get(name, "").strip()
+    try:
+        number = Decimal(text) if text else None
+    except InvalidOperation:
+        number = Decimal("nan")
+    if number is not None and not number.is_finite():
+        raise _NoNumberError(f"{text} is not a number")
+    return number
+
+
+def _job(state: ApiState, job_id: str | None) -> RefreshJob | None:
+    if job_id is None:
+        return None
+    try:
+        with state.database.reading() as connection:
+            return state.desk.job(connection, job_id)
+    except DagsterError as error:
+        raise UnavailableError(str(error)) from error
+
+
+async def _form(request: Request) -> dict[str, str]:
+    body = await request.body()
+    if len(body) > _LONGEST_FORM:
+        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the form is too long")
+    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
+
+
+def _reason(error: ValidationError) -> str:
+    first = error.errors()[0]
+    field = ".".join(str(step) for step in first["loc"])
+    return f"{field}: {first['msg'].removeprefix('Value error, ')}"
+
+
+def _found(state: ApiState, code: str) -> MetricView:
+    metric = state.snapshots.reading().required().metric(code)
+    if metric is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the code {code!r}")
+    return metric

@@ -1,0 +1,49 @@
+"""Walls that a bank may have, from no red to nothing but reds."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from datetime import timedelta
+
+from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric
+
+REDS = tuple(metric for metric in USUAL_WALL if metric.code in ("COLD", "FXST", "AMLB", "SEPR"))
+AMBER = next(metric for metric in USUAL_WALL if metric.code == "ONBT")
+BROKEN = next(metric for metric in USUAL_WALL if metric.code == "SEIP")
+OK = next(metric for metric in USUAL_WALL if metric.code == "BALS")
+LONG_NAME = "Outgoing SEPA credit transfers waiting for a decision of compliance, oldest of all"
+
+
+def bank(reds: int, total: int = 31) -> tuple[StoredMetric, ...]:
+    """So many reds, 3 ambers and 2 broken ones at most, and ok metrics up to the total."""
+    rest = total - reds
+    ambers, broken = min(3, rest), min(2, max(0, rest - 3))
+    return (
+        *(_copy(REDS[n % len(REDS)], f"R{n:03d}") for n in range(reds)),
+        *(_copy(AMBER, f"A{n:03d}") for n in range(ambers)),
+        *(_copy(BROKEN, f"E{n:03d}") for n in range(broken)),
+        *(_copy(OK, f"G{n:03d}") for n in range(rest - ambers - broken)),
+    )
+
+
+def ambers_only(total: int = 31) -> tuple[StoredMetric, ...]:
+    """Nothing but ambers."""
+    return tuple(_copy(AMBER, f"A{n:03d}") for n in range(total))
+
+
+def with_long_names(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]:
+    """The same with names, values, units and owners that no screen can hold."""
+    return tuple(
+        replace(
+            metric,
+            short_name=LONG_NAME if number % 2 else LONG_NAME.replace(" ", ""),
+            name=LONG_NAME,
+            owner="head.of.payment.operations@company.example",
+            unit="payments per hour" if number % 3 else "EUR",
+            source_age=timedelta(days=40),
+        )
+        for number, metric in enumerate(metrics)
+    )
+
+
+def _copy(metric: StoredMetric, code: str) -> StoredMetric:
+    return replace(metric, metric_id=f"metric_{code.lower()}", code=code)

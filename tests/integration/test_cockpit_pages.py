@@ -1,0 +1,245 @@
+"""The cockpit over HTTP: what is not sent twice, what operators post, which screens report."""
+
+import gzip
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+
+from heartbeat.displays import Beat, store_beats
+from tests.integration.command_line import run_here, told
+from tests.unit.heartbeat_api.served import api_on, served
+from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm, store
+
+THIRTY_ONE = tuple(
+    StoredMetric(
+        *(f"metric_{n}", f"M{n:03d}", f"Metric number {n}"),
+        typical=(100, 5),
+        kind="rolling_stat",
+        norm=120 if n > 9 else 90,
+        alert=150 if n > 4 else 95,
+        values=calm(100 + n / 100),
+    )
+    for n in range(31)
+)
+
+
+@pytest.fixture
+def client(marts_url: str, marts: psycopg.Connection) -> Iterator[httpx.Client]:
+    store(marts, USUAL_WALL, datetime.now(UTC))
+    with served(api_on(marts_url)) as origin, httpx.Client(base_url=origin, timeout=20) as client:
+        yield client
+
+
+def logged(marts: psycopg.Connection) -> list[tuple[Any, ...]]:
+    return marts.execute(
+        "select actor, subject, field, old_value, new_value, reason"
+        " from heartbeat.change_log order by id"
+    ).fetchall()
+
+
+def is_read_again(client: httpx.Client) -> None:
+    """Wait until the API has read the database anew."""
+    before = client.get("/api/metrics").json()["as_of"]
+    deadline = time.monotonic() + 10
+    while client.get("/api/metrics").json()["as_of"] == before:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+@pytest.mark.parametrize("path", ["/", "/api/metrics", "/w/board"])
+def test_what_has_not_changed_is_not_sent_again(
+    client: httpx.Client, marts: psycopg.Connection, path: str
+) -> None:
+    assert client.put("/api/watchlists/board/COLD").status_code == 204
+    first = client.get(path)
+    is_read_again(client)
+    again = client.get(path, headers={"If-None-Match": first.headers["etag"]})
+    assert (again.status_code, again.content) == (304, b"")
+    sent = sum(len(name) + len(value) + 4 for name, value in again.headers.raw)
+    assert sent < 1000
+    marts.execute(
+        "update heartbeat.metric_history set v = v + 1"
+        " where metric_id = 'collateral_overdue_days_max' and d = (select max(d)"
+        " from heartbeat.metric_history)"
+    )
+    deadline = time.monotonic() + 10
+    while client.get(path, headers={"If-None-Match": first.headers["etag"]}).status_code == 304:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_a_wall_of_31_metrics_is_small(marts_url: str, marts: psycopg.Connection) -> None:
+    store(marts, THIRTY_ONE, datetime.now(UTC))
+    with served(api_on(marts_url)) as origin, httpx.Client(base_url=origin, timeout=20) as client:
+        page = client.get("/", headers={"Accept-Encoding": "gzip"})
+        with client.stream("GET", "/", headers={"Accept-Encoding": "gzip"}) as raw:
+            compressed = b"".join(raw.iter_raw())
+        scripts = [client.get(f"/static/{name}.js") for name in ("theme", "clock", "wall")]
+    assert page.headers["content-encoding"] == "gzip"
+    assert page.headers["vary"] == "Accept-Encoding"
+    assert gzip.decompress(compressed) == page.content
+    assert page.text.count('data-k="M') == 31
+    assert len(page.content) <= 60_000
+    assert len(compressed) <= 15_000
+    assert sum(len(script.content) for script in scripts) <= 10 * 1024
+
+
+def test_stars_and_watchlists_are_the_operators_and_are_logged(
+    client: httpx.Client, marts: psycopg.Connection
+) -> None:
+    assert client.get("/w/board").status_code == 404
+    assert client.put("/api/watchlists/board/COLD").status_code == 204
+    assert client.put("/api/watchlists/board/COLD").status_code == 204
+    assert client.put("/api/watchlists/board/active_clients_30d").status_code == 204
+    assert client.get("/api/watchlists").json() == {
+        "board": ["collateral_overdue_days_max", "active_clients_30d"]
+    }
+    wall = client.get("/w/board").text
+    assert wall.count("data-k=") == 2
+    assert client.get("/").text.count("#s-star") == 3  # two stars and the legend
+    assert client.delete("/api/watchlists/board/COLD").status_code == 204
+    assert client.delete("/api/watchlists/board/ACTC").status_code == 204
+    assert client.get("/w/board").status_code == 404
+    assert logged(marts) == [
+        ("loopback", "collateral_overdue_days_max", "watchlist", None, "board", None),
+        ("loopback", "active_clients_30d", "watchlist", None, "board", None),
+        ("loopback", "collateral_overdue_days_max", "watchlist", "board", None, None),
+        ("loopback", "active_clients_30d", "watchlist", "board", None, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("path", "status", "words"),
+    [
+        ("/api/watchlists/Board!/COLD", 422, "a watchlist is named with a-z, 0-9 and -"),
+        ("/api/watchlists/board/NONE", 404, "no metric has the id or code 'NONE'"),
+    ],
+)
+def test_a_watchlist_that_cannot_be_is_refused(
+    client: httpx.Client, path: str, status: int, words: str
+) -> None:
+    answer = client.put(path)
+    assert answer.status_code == status
+    assert answer.json()["detail"].startswith(words)
+
+
+def test_only_operators_may_edit(client: httpx.Client) -> None:
+    elsewhere = {"Origin": "https://evil.example"}
+    for method, path in (
+        ("PUT", "/api/watchlists/board/COLD"),
+        ("POST", "/m/COLD/watchlists"),
+        ("POST", "/m/COLD/refresh"),
+        ("POST", "/refresh"),
+    ):
+        assert client.request(method, path, headers=elsewhere).status_code == 403
+    page = client.post("/m/COLD", data={"owner": "dana@bank.example"}, headers=elsewhere)
+    assert page.status_code == 403
+    assert "only an operator may write" in page.text
+    assert 'value="dana@bank.example"' in page.text
+
+
+def test_the_forms_of_a_metric_post_without_a_script(
+    client: httpx.Client, marts: psycopg.Connection
+) -> None:
+    for fields in (
+        {"owner": "dana@bank.example"},
+        {"verification_state": "unverified"},
+        {"norm_value": "8", "alert_value": "40", "target_value": "", "reason": "as agreed"},
+    ):
+        answer = client.post("/m/COLD", data=fields)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/m/COLD")
+    assert [(field, old, new, reason) for _, _, field, old, new, reason in logged(marts)] == [
+        ("owner", "finance", "dana@bank.example", None),
+        ("verification_state", "verified", "unverified", None),
+        ("alert_value", "30", "40", "as agreed"),
+        ("norm_value", "7", "8", "as agreed"),
+        ("target_value", "0", None, "as agreed"),
+    ]
+    page = client.get("/m/COLD").text
+    assert "dana@bank.example" in page
+    assert "Mark verified" in page
+
+
+@pytest.mark.parametrize(
+    ("fields", "words"),
+    [
+        ({"owner": "nobody"}, "owner: "),
+        ({"alert_value": "many"}, "alert_value: "),
+        ({"norm_value": "50", "alert_value": "40"}, "alert_value: "),
+        ({"name": "New name"}, "name: "),
+    ],
+)
+def test_what_is_refused_stays_typed_beside_the_reason(
+    client: httpx.Client, marts: psycopg.Connection, fields: dict[str, str], words: str
+) -> None:
+    answer = client.post("/m/COLD", data=fields)
+    assert answer.status_code == 422
+    assert f'role="alert" id="refusal">{words}' in answer.text
+    typed = [value for name, value in fields.items() if name != "name"]
+    assert all(f'value="{value}"' in answer.text for value in typed)
+    assert logged(marts) == []
+
+
+def test_lines_are_tried_on_the_stored_history_before_they_are_saved(client: httpx.Client) -> None:
+    page = client.get("/m/COLD", params={"alert_value": "100", "norm_value": "", "reason": ""})
+    assert "100: would have been red once in 90 days, longest 24 days" in page.text
+    assert '<details id="edit" open>' in page.text
+    assert "many is not a number" in client.get("/m/COLD?alert_value=many").text
+
+
+@pytest.mark.usefixtures("settings")
+def test_each_wall_reports_its_beat_and_a_dark_one_is_told(
+    client: httpx.Client, marts: psycopg.Connection
+) -> None:
+    now = datetime.now(UTC)
+    beat = {"page": "/", "build": "abc", "last_good_poll": now.isoformat()}
+    assert client.post("/api/displays/beat", json={"name": "hall", **beat}).status_code == 204
+    assert client.post("/api/displays/beat", json=beat).status_code == 204
+    store_beats(
+        marts,
+        [
+            Beat("lift", "/w/board", "abc", now - timedelta(hours=ago), now - timedelta(hours=ago))
+            for ago in (9, 7)
+        ],
+    )
+    visit = now - timedelta(hours=5)
+    store_beats(marts, [Beat("10.0.0.9", "/", "abc", visit, visit)])
+    deadline = time.monotonic() + 20
+    while len(displays := client.get("/api/displays").json()["displays"]) < 3:
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+    dark = {display["name"]: display["dark_since"] is not None for display in displays}
+    assert dark == {"127.0.0.1": False, "hall": False, "lift": True}
+    assert "dark screens (1)\n  lift  /w/board: dark for 7 h\n" in told(run_here("today"))
+
+
+@pytest.mark.parametrize(
+    "report",
+    [
+        {"name": "x" * 61, "page": "/", "build": "a", "last_good_poll": "2026-11-21T10:00:00Z"},
+        {"name": "hall", "page": "/", "build": "a", "last_good_poll": "yesterday"},
+        {"name": "hall"},
+    ],
+)
+def test_a_beat_that_is_none_is_refused(client: httpx.Client, report: dict[str, str]) -> None:
+    assert client.post("/api/displays/beat", json=report).status_code == 422
+
+
+def test_the_documentation_is_a_part_of_the_cockpit(client: httpx.Client) -> None:
+    listed = client.get("/docs").text
+    assert '<a href="/docs/operations.md">Operations</a>' in listed
+    assert "<h1>Operations</h1>" in client.get("/docs/operations.md").text
+    assert client.get("/docs/../README.md").status_code == 404
+    assert client.get("/docs/none.md").status_code == 404
+
+
+def test_a_script_is_asked_for_each_time_and_sent_once(client: httpx.Client) -> None:
+    first = client.get("/static/clock.js")
+    assert first.headers["cache-control"] == "no-cache"
+    again = client.get("/static/clock.js", headers={"If-None-Match": first.headers["etag"]})
+    assert again.status_code == 304
