@@ -10,7 +10,6 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
@@ -116,13 +115,7 @@ def test_a_second_start_on_the_same_folder_is_refused_in_one_line(up: Up) -> Non
 
 
 def test_a_killed_process_comes_back(up: Up) -> None:
-    victim = next(
-        process
-        for process in psutil.process_iter(["cmdline"])
-        if process.info["cmdline"]
-        and "heartbeat_api" in process.info["cmdline"]
-        and process.environ().get("HEARTBEAT_HOME") == str(up.home)
-    )
+    victim = next(iter(up.named("heartbeat_api")))
     victim.kill()
 
     def serves_again() -> bool:

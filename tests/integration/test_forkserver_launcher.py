@@ -155,11 +155,7 @@ class Shop:
             server.wait()
 
     def workers(self) -> list[psutil.Process]:
-        return [
-            process
-            for process in psutil.process_iter()
-            if self.lives(process) and process.environ().get("SHOP") == str(self.folder)
-        ]
+        return [process for process in psutil.process_iter() if self.lives(process)]
 
     def lives(self, process: psutil.Process) -> bool:
         try:
