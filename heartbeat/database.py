@@ -6,7 +6,6 @@ import psycopg
 from psycopg import sql
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
 
 
@@ -19,6 +18,8 @@ def prepare_databases(settings: Settings) -> None:
 
     Raises MartsUnusableError with the server's reason, without the password.
     """
+    from heartbeat.schema.migration import migrate  # SQLAlchemy and Alembic: half a second
+
     try:
         for url in (settings.database_url, settings.dagster_database_url):
             ensure_database(url)

@@ -56,10 +56,12 @@ class Stack:
 
     def run(self) -> None:
         """Run on the sources of the environment until a signal; raises a HeartbeatError."""
+        self._check()
         self._run(lambda: None)
 
     def run_demo(self, bank_arguments: Sequence[str]) -> None:
         """Run with the simulated bank: its two clusters on embedded servers, and its ticker."""
+        self._check()
         urls: list[str] = []
         for option, name in _DEMO_SERVERS.items():
             self._servers[name] = EmbeddedPostgres(self._settings.home / name)
@@ -72,8 +74,10 @@ class Stack:
         self._living = [Program("demo-bank", [*_DEMO_BANK, "tick", *cluster_a], 2)]
         self._run(lambda: self._seed(cluster_a[1], [*urls, *bank_arguments]))
 
-    def _run(self, prepare_sources: Callable[[], None]) -> None:
+    def _check(self) -> None:
         check_before_start(self._settings, processes(self._settings))
+
+    def _run(self, prepare_sources: Callable[[], None]) -> None:
         for name, server in self._servers.items():
             self._say(f"Preparing the embedded Postgres for {name}")
             server.prepare()

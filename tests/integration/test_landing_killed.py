@@ -5,7 +5,6 @@ import random
 import shutil
 import signal
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator
@@ -18,9 +17,9 @@ import pytest
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing.landing_run import LandingInProgressError, LandingRun
 from heartbeat.landing.selection import select_tables
+from tests.integration.command_line import HEARTBEAT, run_here, told
 from tests.integration.landed_bank import VARIABLE, Bank, Notes
 
-HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
 SOAK = "HEARTBEAT_SOAK" in os.environ
 RANDOM_KILLS = 100 if SOAK else 3
 in_a_soak = pytest.mark.skipif(not SOAK, reason="takes long; `make soak` runs it")
@@ -74,11 +73,16 @@ def ingest() -> "subprocess.Popen[str]":
     )
 
 
-def told(process: "subprocess.Popen[str]") -> str:
+def goes_through(process: "subprocess.Popen[str]") -> str:
     """The output of a run that succeeds."""
     out, err = process.communicate(timeout=120)
     assert process.returncode == 0, err
     return out
+
+
+def lands() -> str:
+    """The output of a whole run that nobody disturbs: in this process, which is there already."""
+    return told(run_here("ingest"))
 
 
 def is_at(connection: psycopg.Connection[Any], moment: str) -> bool:
@@ -136,7 +140,7 @@ def files_left(bank: Bank) -> list[Path]:
 )
 def test_a_run_killed_in_its(busy: Bank, side: str, moment: str, fresh: bool) -> None:
     if not fresh:
-        told(ingest())
+        lands()
         busy.has(BUSINESS)
     connection = busy.source if side == "source" else busy.marts
     process = ingest()
@@ -144,7 +148,7 @@ def test_a_run_killed_in_its(busy: Bank, side: str, moment: str, fresh: bool) ->
         look_again(process)
     kill(process)
 
-    told(ingest())
+    lands()
 
     assert_landed(busy)
 
@@ -166,9 +170,9 @@ def test_runs_killed_at_random_moments_leave_nothing_that_the_next_run_does_not_
         busy.has(BUSINESS)
         if number % 2:
             continue
-        told(ingest())
+        lands()
         assert_landed(busy)
-    told(ingest())
+    lands()
     assert_landed(busy)
 
 
@@ -182,7 +186,7 @@ def test_a_first_load_that_was_killed_loses_at_most_one_range(busy: Bank) -> Non
     assert landed in (18_000, 27_000, 36_000, 40_000)
     assert busy.landed("select count(*) from bank_core.payment")[0][0] >= landed
 
-    out = told(ingest())
+    out = lands()
 
     ((resumed,),) = [
         line.split("id = ")[1:] for line in out.splitlines() if "payment: the first" in line
@@ -209,7 +213,7 @@ def test_the_source_server_is_killed_in_mid_copy(
             with psycopg.connect(server.url("postgres"), autocommit=True) as source:
                 source.execute(("create schema core;" + SCHEMA + FILL).encode())
                 bank.discovered(OPTIONS)
-                told(ingest())
+                lands()
                 source.execute(BUSINESS.encode())
                 expected = source.execute("select count(*), sum(eur) from core.account").fetchone()
                 before = bank.landed("select count(*), sum(eur) from bank_core.account")
@@ -227,9 +231,9 @@ def test_the_source_server_is_killed_in_mid_copy(
                 assert bank.landed("select count(*), sum(eur) from bank_core.account") == before
             restarted = start(server)
             if returns:
-                assert "lost the snapshot, trying again" in told(process)
+                assert "lost the snapshot, trying again" in goes_through(process)
             else:
-                told(ingest())
+                lands()
             assert bank.landed("select count(*), sum(eur) from bank_core.account") == [expected]
             assert files_left(bank) == []
         restarted.wait(timeout=60)
@@ -277,7 +281,7 @@ def test_a_table_that_the_disk_cannot_hold_fails_alone(busy: Bank, small_disk: P
     assert busy.landed("select count(*) from bank_core.payment") == [(40_000,)]
     assert files_left(busy) == []
     busy.has("delete from core.account where id > 20000")
-    told(ingest())
+    lands()
     assert_landed(busy)
 
 
@@ -301,5 +305,5 @@ def test_a_landing_in_another_process_is_not_disturbed(busy: Bank) -> None:
         pytest.raises(LandingInProgressError, match="being landed by another process"),
     ):
         run.land(part)
-    told(process)
+    goes_through(process)
     assert_landed(busy)

@@ -15,7 +15,7 @@ from demo_bank.life import LivingBank, UnknownIncidentError
 from demo_bank.simulation import HORIZON_DAYS, Bank, instant
 from demo_bank.state import NoBankError
 from demo_bank.writing import copy_table
-from tests.unit.demo_bank.bank_rows import checksums, forget_everything
+from tests.unit.demo_bank.bank_rows import checksums, forget_everything, have_back, keep
 
 ANCHOR = datetime(2026, 11, 20, 12, 34, 56, tzinfo=UTC)
 LATER = ANCHOR + timedelta(hours=30)
@@ -23,13 +23,20 @@ CLIENTS = 30
 WITHOUT_DRIFT = tuple(name for name in ON_BY_DEFAULT if name != "I8")
 
 
-@pytest.fixture
-def url(server_url: str) -> Iterator[str]:
-    """A bank without incidents at ANCHOR."""
-    forget_everything(server_url)
+@pytest.fixture(scope="module")
+def keeping_server_url(server_url: str) -> str:
+    """A server that keeps a bank without incidents at ANCHOR."""
     seed(server_url, anchor=ANCHOR, clients=CLIENTS, incidents={})
-    yield server_url
-    forget_everything(server_url)
+    keep(server_url)
+    return server_url
+
+
+@pytest.fixture
+def url(keeping_server_url: str) -> Iterator[str]:
+    """The bank without incidents at ANCHOR."""
+    have_back(keeping_server_url)
+    yield keeping_server_url
+    forget_everything(keeping_server_url)
 
 
 def unlike(url: str, at: datetime) -> list[str]:
