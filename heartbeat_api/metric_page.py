@@ -84,8 +84,8 @@ class JobLine:
 
     text: str
     running: bool
-    done: int
-    planned: int
+    done: int = 0
+    planned: int = 0
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,7 @@ def metric_page(
     *,
     runs: Sequence[Observation] = (),
     draft: Draft | None = None,
-    job: RefreshJob | None = None,
+    job: JobLine | None = None,
 ) -> MetricPage:
     """The page of one metric of a snapshot at `now`; moments are written in `zone`."""
     prose = snapshot.prose[metric.metric_id]
@@ -163,7 +163,7 @@ def metric_page(
         owner=draft.typed.get("owner", metric.owner or ""),
         fields={name: draft.typed.get(name, _typed(metric, name)) for name in LINE_FIELDS},
         draft=draft,
-        job=_job_line(job, now, zone) if job else None,
+        job=job,
     )
 
 
@@ -233,7 +233,8 @@ def _last_run(run: Observation, metric: MetricView, now: datetime, zone: ZoneInf
     )
 
 
-def _job_line(job: RefreshJob, now: datetime, zone: ZoneInfo) -> JobLine:
+def job_line(job: RefreshJob, now: datetime, zone: ZoneInfo) -> JobLine:
+    """What is to be said of a refresh at `now`."""
     done = job.tables.done + job.metrics.done
     planned = job.tables.planned + job.metrics.planned
     return JobLine(_job_text(job, now, zone), job.phase is not Phase.ENDED, done, planned)

@@ -22,14 +22,14 @@ from heartbeat.metrics.operator_change import (
 )
 from heartbeat.metrics.watchlists import unwatch, watch
 from heartbeat.refresh.dagster_client import DagsterError
-from heartbeat.refresh.job import RefreshJob
-from heartbeat_api.database import UnavailableError
 from heartbeat_api.face import metric_href
 from heartbeat_api.metric_page import (
     LAST_RUNS,
     LINE_FIELDS,
     Draft,
+    JobLine,
     backtest_texts,
+    job_line,
     metric_page,
 )
 from heartbeat_api.page_routes import FRESH
@@ -104,7 +104,7 @@ def _page(
     metric: MetricView,
     draft: Draft,
     *,
-    job: RefreshJob | None = None,
+    job: JobLine | None = None,
     status: int = HTTPStatus.OK,
 ) -> Response:
     snapshot = state.snapshots.reading().required()
@@ -143,14 +143,16 @@ def _number(typed: Mapping[str, str], name: str) -> Decimal | None:
     return number
 
 
-def _job(state: ApiState, job_id: str | None) -> RefreshJob | None:
+def _job(state: ApiState, job_id: str | None) -> JobLine | None:
+    """How the refresh goes; nothing to say of an unknown one."""
     if job_id is None:
         return None
     try:
         with state.database.reading() as connection:
-            return state.desk.job(connection, job_id)
+            job = state.desk.job(connection, job_id)
     except DagsterError as error:
-        raise UnavailableError(str(error)) from error
+        return JobLine(f"How the refresh goes cannot be told: {error}", running=True)
+    return None if job is None else job_line(job, datetime.now(UTC), state.shell.zone)
 
 
 async def _form(request: Request) -> dict[str, str]:

@@ -1,6 +1,7 @@
 """The cockpit over HTTP: what is not sent twice, what operators post, which screens report."""
 
 import gzip
+import socket
 import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
@@ -33,6 +34,13 @@ def client(marts_url: str, marts: psycopg.Connection) -> Iterator[httpx.Client]:
     store(marts, USUAL_WALL, datetime.now(UTC))
     with served(api_on(marts_url)) as origin, httpx.Client(base_url=origin, timeout=20) as client:
         yield client
+
+
+@pytest.fixture
+def dagster_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("HEARTBEAT_DAGSTER_PORT", str(free.getsockname()[1]))
 
 
 def logged(marts: psycopg.Connection) -> list[tuple[Any, ...]]:
@@ -243,3 +251,13 @@ def test_a_script_is_asked_for_each_time_and_sent_once(client: httpx.Client) -> 
     assert first.headers["cache-control"] == "no-cache"
     again = client.get("/static/clock.js", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_a_page_that_follows_a_refresh_stays_when_dagster_goes_away(
+    dagster_is_away: None, client: httpx.Client
+) -> None:
+    page = client.get("/m/COLD?job=6cd99c41-9bda-4cb0-b49c-c21b60ec039e")
+    assert page.status_code == 200
+    assert "124 d" in page.text
+    assert "cannot be told: Dagster&#39;s webserver does not answer" in page.text
+    assert "data-running" in page.text

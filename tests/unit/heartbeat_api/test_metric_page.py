@@ -15,7 +15,7 @@ from heartbeat.metrics.metric_rows import DayValue, MetricProse, Observation, Re
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.refresh.job import JobState, Phase, Progress, RefreshJob
-from heartbeat_api.metric_page import Draft, MetricPage, backtest_texts, metric_page
+from heartbeat_api.metric_page import Draft, MetricPage, backtest_texts, job_line, metric_page
 from heartbeat_api.snapshot import Snapshot
 from tests.unit.heartbeat_api.views import NOW, amber, ok, red
 
@@ -202,6 +202,5 @@ def job(**changes: Any) -> RefreshJob:
 def test_a_refresh_is_told_until_it_has_ended(
     changes: dict[str, Any], text: str, running: bool
 ) -> None:
-    line = page_of(red(), job=job(**changes)).job
-    assert line is not None
+    line = job_line(job(**changes), NOW, BERLIN)
     assert (line.text, line.running) == (text, running)
