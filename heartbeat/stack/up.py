@@ -108,10 +108,8 @@ class Stack:
             )
             for name, server in self._servers.items()
         ]
-        serve = [sys.executable, "-m", "heartbeat", "serve"]
         own = [
-            Program(process.name, [*serve, process.name], 2)
-            for process in processes(self._settings)
+            Program(process.name, process.command, 2) for process in processes(self._settings)
         ]
         return [*databases, *own, *self._living]
 
