@@ -55,7 +55,7 @@ _MATERIALIZED = """
 query Materialized($run: ID!) {
   runOrError(runId: $run) {
     __typename
-    ... on Run { status assets { key { path } } }
+    ... on Run { status assetMaterializations { assetKey { path } } }
   }
 }
 """
@@ -155,7 +155,8 @@ class DagsterClient:
         run = self._query(_MATERIALIZED, {"run": run_id})["runOrError"]
         if run["__typename"] != "Run":
             raise DagsterError(f"Dagster does not know run {run_id}")
-        return RunProgress(run["status"], len(run["assets"]))
+        made = [each["assetKey"] for each in run["assetMaterializations"]]
+        return RunProgress(run["status"], len(_paths(made)))
 
     def loaded(self) -> bool:
         """Whether the code location is loaded. Raises DagsterError when it failed to load."""

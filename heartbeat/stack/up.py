@@ -108,9 +108,7 @@ class Stack:
             )
             for name, server in self._servers.items()
         ]
-        own = [
-            Program(process.name, process.command, 2) for process in processes(self._settings)
-        ]
+        own = [Program(process.name, process.command, 2) for process in processes(self._settings)]
         return [*databases, *own, *self._living]
 
     def _start_databases(self, supervisor: Supervisor) -> None:

@@ -82,8 +82,12 @@ class Up:
     def api(self, path: str) -> Any:
         return httpx.get(f"http://127.0.0.1:{self.ports['API']}{path}", timeout=30).json()
 
+    @property
+    def dagster_url(self) -> str:
+        return f"http://127.0.0.1:{self.ports['DAGSTER']}"
+
     def graphql(self, query: str) -> Any:
-        address = f"http://127.0.0.1:{self.ports['DAGSTER']}/graphql"
+        address = f"{self.dagster_url}/graphql"
         return httpx.post(address, json={"query": query}, timeout=30).json()["data"]
 
     @property

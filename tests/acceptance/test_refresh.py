@@ -6,7 +6,7 @@ import random
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from statistics import median
 from threading import Barrier
 from typing import Any
@@ -17,6 +17,8 @@ import psycopg
 import pytest
 from playwright.sync_api import Browser, expect
 
+from heartbeat.refresh.dagster_client import DagsterClient
+from heartbeat.refresh.run import RunProgress
 from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
 from tests.acceptance.running_stack import PATIENCE_SECONDS
 
@@ -57,6 +59,8 @@ def test_a_job_tells_how_far_it_is_and_how_long_earlier_ones_took(bank: Refreshe
         assert (job["state"], job["schema"], job["trigger"]) == ("running", None, "api")
         assert job["tables"] == {"done": 2, "planned": 2, "failed": []}
         assert job["metrics"] == {"done": 0, "planned": 1, "failed": []}
+        with closing(DagsterClient(bank.up.dagster_url)) as dagster:
+            assert dagster.progress(job_id) == RunProgress("STARTED", 2)
         assert job["estimated_seconds"] == pytest.approx(
             median(each["elapsed_seconds"] for each in earlier), abs=0.01
         )
