@@ -257,26 +257,12 @@ async def generate(
     sizes: list[int] = []
     connections = [await asyncio.open_connection("127.0.0.1", port) for _ in range(CONNECTIONS)]
 
-    async def ask(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        writer.write(request)
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = next(
-            (
-                int(line.partition(b":")[2])
-                for line in head.lower().split(b"\r\n")
-                if line.startswith(b"content-length")
-            ),
-            0,
-        )
-        await reader.readexactly(length)
-        sizes.append(len(head) + length)
-
     async def work(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         for _ in range(WARM_REQUESTS // CONNECTIONS + 1):
-            await ask(reader, writer)
+            await answer_bytes(reader, writer, request)
         while True:
             due = await queue.get() if rate else time.perf_counter()
-            await ask(reader, writer)
+            sizes.append(await answer_bytes(reader, writer, request))
             latencies.append((time.perf_counter() - due) * 1000)
 
     workers = [asyncio.create_task(work(*connection)) for connection in connections]
@@ -298,6 +284,21 @@ async def generate(
         "per_second": len(ranked) / elapsed,
         "bytes": max(sizes),
     }
+
+
+async def answer_bytes(
+    reader: asyncio.StreamReader, writer: asyncio.StreamWriter, request: bytes
+) -> int:
+    """Ask once; the length of the answer, with its head."""
+    writer.write(request)
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = sum(
+        int(line.partition(b":")[2])
+        for line in head.lower().split(b"\r\n")
+        if line.startswith(b"content-length")
+    )
+    await reader.readexactly(length)
+    return len(head) + length
 
 
 if __name__ == "__main__":

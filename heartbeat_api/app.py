@@ -35,7 +35,7 @@ from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
-from heartbeat_api.state import ApiState
+from heartbeat_api.state import ApiState, WallPage
 
 _DAGSTER_SECONDS = 10.0
 
@@ -59,18 +59,8 @@ def create_app(settings: Settings) -> FastAPI:
     docs = DocsFolder(settings.project / "docs")
     shell = Shell(docs.exists, settings.feedback_url, settings.zone)
     wall_page = partial(page_routes.wall_page, shell=shell)
-
-    def usual_wall(reading: Reading[Snapshot]) -> None:
-        reading.made(wall_page, None).compress()
-
-    def usual_metrics(reading: Reading[Snapshot]) -> None:
-        reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
-
-    snapshots = Holder(
-        partial(read_snapshot, database, settings.zone), beforehand=[usual_wall, usual_metrics]
-    )
+    snapshots = _snapshots(database, settings, wall_page)
     jobs = Holder(partial(read_active_job, database, desk))
-
     changes = ChangeListener(settings.database_url, snapshots.renewed)
     displays = Displays(database)
 
@@ -102,6 +92,24 @@ def create_app(settings: Settings) -> FastAPI:
         desk=desk,
         operators=OperatorPolicy(settings),
     )
+    _install(app)
+    return app
+
+
+def _snapshots(database: Database, settings: Settings, wall_page: WallPage) -> Holder[Snapshot]:
+    """What is read once for all, with the answers that every screen asks for made beforehand."""
+
+    def usual_wall(reading: Reading[Snapshot]) -> None:
+        reading.made(wall_page, None).compress()
+
+    def usual_metrics(reading: Reading[Snapshot]) -> None:
+        reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
+
+    read = partial(read_snapshot, database, settings.zone)
+    return Holder(read, beforehand=[usual_wall, usual_metrics])
+
+
+def _install(app: FastAPI) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(SecurityHeaders)
     install_problem_handlers(app)
@@ -116,4 +124,3 @@ def create_app(settings: Settings) -> FastAPI:
     ):
         app.include_router(routes.router)
     app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")
-    return app

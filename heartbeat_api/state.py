@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Annotated, cast
+from typing import Annotated, TypeAlias, cast
 
 from fastapi import Depends, Request
 
@@ -20,6 +20,9 @@ from heartbeat_api.snapshot import Snapshot
 
 _PATIENCE_SECONDS = 1.0
 
+WallPage: TypeAlias = Callable[[Reading[Snapshot], str | None], Representation]
+"""Draws the wall of a reading: of a watchlist, or of all metrics."""
+
 
 @dataclass(frozen=True)
 class ApiState:
@@ -29,7 +32,7 @@ class ApiState:
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
     displays: Displays
-    wall_page: Callable[[Reading[Snapshot], str | None], Representation]
+    wall_page: WallPage
     shell: Shell
     docs: DocsFolder
     desk: RefreshDesk
