@@ -68,12 +68,23 @@ async def refresh(code: str, state: State, actor: Actor) -> Response:
 
 
 @router.post("/watchlists")
-async def watchlists(code: str, request: Request, state: State, actor: Actor) -> Response:
-    """Put this metric on a watchlist, or take it off."""
-    metric, form = _found(state, code), await _form(request)
-    change = watch if form.get("on") else unwatch
-    name = form.get("watchlist", "")
-    await to_thread.run_sync(change_watchlist, state, change, name, metric.metric_id, actor)
+async def watchlists(code: str, request: Request, state: State) -> Response:
+    """Put this metric on a watchlist, or take it off; a name that is refused stays typed."""
+    typed = await _form(request)
+    return await to_thread.run_sync(_change_watchlist, code, request, state, typed)
+
+
+def _change_watchlist(
+    code: str, request: Request, state: ApiState, typed: Mapping[str, str]
+) -> Response:
+    metric = _found(state, code)
+    name = typed.get("watchlist", "").strip()
+    try:
+        actor = state.operators.actor(request)
+        change = watch if typed.get("on") else unwatch
+        change_watchlist(state, change, name, metric.metric_id, actor)
+    except HTTPException as refusal:
+        return _page(state, metric, Draft(typed, refusal.detail), status=refusal.status_code)
     return RedirectResponse(metric_href(metric), HTTPStatus.SEE_OTHER)
 
 

@@ -542,6 +542,23 @@ def test_a_star_is_set_and_taken(detail: Page, cockpit: Cockpit) -> None:
     detail.get_by_role("button", name="☆ board").wait_for()
 
 
+def test_a_new_watchlist_begins_with_its_name(detail: Page) -> None:
+    detail.fill("#watchlist", "Risk!")
+    detail.keyboard.press("Enter")
+    detail.get_by_role("alert").wait_for()
+    assert detail.input_value("#watchlist") == "Risk!"
+    detail.fill("#watchlist", "risk")
+    detail.keyboard.press("Enter")
+    detail.get_by_role("link", name="risk").wait_for()
+    assert detail.input_value("#watchlist") == ""
+    detail.get_by_role("link", name="risk").click()
+    detail.wait_for_url("**/w/risk")
+    assert detail.locator("[data-k]").count() == 1
+    detail.go_back()
+    detail.get_by_role("button", name="★ risk").click()
+    detail.get_by_text("On none.").wait_for()
+
+
 @pytest.mark.parametrize("path", ["/m/COLD", "/m/SEIP", "/docs/operations.md", "/audit"])
 def test_the_other_pages_scroll_only_down(browser: Browser, cockpit: Cockpit, path: str) -> None:
     cockpit.shows(USUAL_WALL)

@@ -136,6 +136,24 @@ def test_a_watchlist_that_cannot_be_is_refused(
     assert answer.json()["detail"].startswith(words)
 
 
+def test_a_watchlist_begins_and_ends_on_the_page_of_a_metric(client: httpx.Client) -> None:
+    address = "/m/COLD/watchlists"
+    assert "On none." in client.get("/m/COLD").text
+    for fields in ({"watchlist": "risk", "on": "1"}, {"watchlist": "board", "on": "1"}):
+        answer = client.post(address, data=fields)
+        assert (answer.status_code, answer.headers["location"]) == (303, "/m/COLD")
+    page = client.get("/m/COLD").text
+    assert '<a href="/w/board">board</a> · <a href="/w/risk">risk</a>' in page
+    assert client.get("/w/risk").text.count("data-k=") == 1
+    client.post(address, data={"watchlist": "risk", "on": ""})
+    assert client.get("/w/risk").status_code == 404
+
+    refused = client.post(address, data={"watchlist": "Risk!", "on": "1"})
+    assert refused.status_code == 422
+    assert 'id="refusal">a watchlist is named with a-z, 0-9 and -' in refused.text
+    assert 'value="Risk!"' in refused.text
+
+
 def test_only_operators_may_edit(client: httpx.Client) -> None:
     elsewhere = {"Origin": "https://evil.example"}
     for method, path in (
