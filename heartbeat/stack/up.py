@@ -108,7 +108,11 @@ class Stack:
             )
             for name, server in self._servers.items()
         ]
-        own = [Program(process.name, process.command, 2) for process in processes(self._settings)]
+        serve = [sys.executable, "-m", "heartbeat", "serve"]
+        own = [
+            Program(process.name, [*serve, process.name], 2)
+            for process in processes(self._settings)
+        ]
         return [*databases, *own, *self._living]
 
     def _start_databases(self, supervisor: Supervisor) -> None:
