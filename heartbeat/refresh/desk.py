@@ -33,6 +33,9 @@ _STATEMENTS = platform_statements("refresh")
 _EARLIER_RUNS = 5
 _MOST_ESTIMATES = 100
 _GRAPH_SECONDS = 10.0
+_JOINED = frozenset({"QUEUED", "STARTING", "STARTED"})
+"""Dagster's statuses of runs that will make what they are to make. Not NOT_STARTED: where the
+database goes away between making a run and queueing it, the run stays so and never starts."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +95,7 @@ class RefreshDesk:
         connection.execute(_STATEMENTS["hold"])
         active = self._dagster.active_runs()
         for run in active:
-            if run.status != "CANCELING" and planned(run, graph).covers(wanted):
+            if run.status in _JOINED and planned(run, graph).covers(wanted):
                 return Ticket(run.run_id, True, state_of(run), queue_place(run, active))
         job_id = self._dagster.launch(
             REFRESH_JOB,

@@ -34,6 +34,7 @@ class RefreshedBank:
     up: Up
     source: "SourceServer"
     marts_url: str
+    dagster_database_url: str
 
     def charges(self, fee_id: int, eur: int) -> None:
         """A fee in the source, when it can be reached."""
@@ -123,6 +124,11 @@ class RefreshedBank:
         found: list[dict[str, Any]] = self.up.graphql(query)["runsOrError"]["results"]
         return found
 
+    def has_status(self, job_id: str, status: str) -> None:
+        """Dagster keeps that status of a run, as if it had been interrupted there."""
+        with psycopg.connect(self.dagster_database_url) as dagster:
+            dagster.execute("update runs set status = %s where run_id = %s", [status, job_id])
+
     def logs(self) -> str:
         """The end of every log, for the message of a failed test."""
         files = sorted((self.up.home / "logs").glob("*.log"))
@@ -184,7 +190,12 @@ def refreshed_bank() -> Iterator[RefreshedBank]:
         up.start()
         try:
             up.wait_for("Up to date")
-            yield RefreshedBank(up, server, settings.database_url)
+            yield RefreshedBank(
+                up,
+                server,
+                settings.database_url,
+                settings.dagster_database_url.replace("+psycopg2", ""),
+            )
         finally:
             if up.is_running:
                 up.stop(signal.SIGTERM)

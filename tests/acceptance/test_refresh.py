@@ -94,6 +94,18 @@ def test_who_asks_for_what_a_job_covers_gets_that_job(bank: RefreshedBank) -> No
     assert states == {"success"}
 
 
+def test_nobody_joins_a_run_that_was_made_and_never_queued(bank: RefreshedBank) -> None:
+    with bank.held_up():
+        running = bank.asks("both")["job_id"]
+        bank.waits_until(lambda: bank.phase(running) == "computing")
+        stranded = bank.asks("fees")["job_id"]
+        bank.has_status(stranded, "NOT_STARTED")
+        asked = bank.asks("fees")
+        assert not asked["coalesced"]
+        bank.has_status(stranded, "QUEUED")
+    assert {bank.ends(each)["state"] for each in (stranded, asked["job_id"])} == {"success"}
+
+
 def test_fifty_equal_requests_at_once_are_one_run(bank: RefreshedBank) -> None:
     before = len(bank.runs())
     with (
@@ -363,7 +375,7 @@ def test_after_kills_at_random_moments_everything_goes_on_by_itself(bank: Refres
             KILLS[name](bank)
     bank.waits_until(lambda: nothing_is_active(bank), SETTLED_SECONDS)
     job = bank.ends(bank.asks_when_it_can())
-    assert job["state"] == "success", job
+    assert (job["state"], job["reason"]) == ("success", None)
     bank.waits_until(lambda: bank.value("fees") == bank.charged(), SERVED_SECONDS)
     assert {each["signal"] for each in bank.up.api("/api/metrics")["metrics"]} == {"ok"}
     assert partial_or_contradicting(bank) == []
