@@ -77,10 +77,14 @@ def _request(
 ) -> Ticket:
     try:
         with state.database.writing() as connection:
-            return state.desk.request(
+            ticket = state.desk.request(
                 connection, metric_ids, trigger=trigger, actor=actor, asked_at=asked_at
             )
     except UnknownScopeError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
     except DagsterError as error:
         raise UnavailableError(str(error)) from error
+    if not ticket.coalesced:
+        # who has asked looks at once how it goes
+        state.jobs.renewed()
+    return ticket

@@ -34,10 +34,9 @@ async function poll() {
   try {
     const due = !refreshing || elapsed() >= pageDue;
     const [job, page] = await Promise.all([activeJob(), due && pageOnce()]);
+    again ||= !job && !$("progress").hidden;
     showJob(job);
-    const ran = refreshing;
-    refreshing = job !== null && job.phase !== "waiting";
-    again ||= ran && !refreshing;
+    refreshing = job && job.phase !== "waiting";
     if (page) await apply(page);
     if (now() / 1000 > data.reloadAt) await reload();
     lastGood = now();
@@ -53,7 +52,7 @@ async function poll() {
 
 function delay() {
   if (missed) return Math.min(120_000, 10_000 * 1.35 ** (missed - 1));
-  return refreshing ? POLL_JOB : POLL * (0.9 + Math.random() / 5);
+  return $("progress").hidden ? POLL * (0.9 + Math.random() / 5) : POLL_JOB;
 }
 
 // the page, or null while it is still the one shown
