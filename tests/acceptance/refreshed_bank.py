@@ -24,6 +24,13 @@ from tests.integration.tiny_project import TinyProject
 _LOOK_SECONDS = 0.2
 """Looking costs processor time, of the test and of the servers, which others need."""
 
+_SCHEDULES = """{ schedulesOrError(repositorySelector: {
+    repositoryLocationName: "heartbeat", repositoryName: "__repository__"
+}) { ... on Schedules { results { scheduleState { id } } } } }"""
+_STOP_SCHEDULE = """mutation { stopRunningSchedule(id: "%s") {
+    ... on ScheduleStateResult { scheduleState { status } } ... on PythonError { message }
+} }"""
+
 GATE = "select pg_advisory_lock_shared(42)"
 
 
@@ -124,6 +131,14 @@ class RefreshedBank:
         found: list[dict[str, Any]] = self.up.graphql(query)["runsOrError"]["results"]
         return found
 
+    def stops_the_schedules(self) -> None:
+        """From here on nothing runs that the test did not ask for, whatever the hour."""
+        for schedule in self.up.graphql(_SCHEDULES)["schedulesOrError"]["results"]:
+            stopped = self.up.graphql(_STOP_SCHEDULE % schedule["scheduleState"]["id"])
+            status = stopped["stopRunningSchedule"]["scheduleState"]["status"]
+            assert status == "STOPPED", stopped
+        self.waits_until(lambda: self.runs("QUEUED", "STARTING", "STARTED") == [])
+
     def has_status(self, job_id: str, status: str) -> None:
         """Dagster keeps that status of a run, as if it had been interrupted there."""
         with psycopg.connect(self.dagster_database_url) as dagster:
@@ -190,12 +205,14 @@ def refreshed_bank() -> Iterator[RefreshedBank]:
         up.start()
         try:
             up.wait_for("Up to date")
-            yield RefreshedBank(
+            bank = RefreshedBank(
                 up,
                 server,
                 settings.database_url,
                 settings.dagster_database_url.replace("+psycopg2", ""),
             )
+            bank.stops_the_schedules()
+            yield bank
         finally:
             if up.is_running:
                 up.stop(signal.SIGTERM)
