@@ -10,7 +10,8 @@ import altair as alt
 import pandas as pd
 
 from heartbeat.audit.audit_cut import Connection, window_days
-from heartbeat.audit.chart_theme import CHART_WIDTH, Colour
+from heartbeat.audit.chart_theme import CHART_WIDTH, title
+from heartbeat.audit.palette import Colour
 from heartbeat.judgement.wording import value_text
 
 META = {
@@ -85,7 +86,10 @@ with moment as (
       from webbank_core.payment as p
       cross join moment
       join webbank_dict.payment_type as t on t.id = p.type_id
+      join webbank_dict.payment_state as s on s.id = p.state_id
      where t.direction = 'OUT' and p.create_time < at - interval '24 hours'
+       -- the row of the log that ends a payment may come a day and a half after its end
+       and (not s.is_terminal or p.update_time > at)
        and not exists (select from closed_payment where closed_payment.payment_id = p.id)
 ), one_sided_entry as (
     select currency,
@@ -155,6 +159,7 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
         "total_eur": total,
         "total_before_eur": total_before,
         "without_rate": without_rate,
+        "rows": _rows(now, before),
         "bars": [*bars, _total_bar(total, total_before)],
     }
 
@@ -163,12 +168,10 @@ def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
     """A waterfall that falls from left to right, one row a part, the total in the last row."""
     labels = [bar["label"] for bar in payload["bars"]]
     rows = alt.Chart(pd.DataFrame(payload["bars"])).encode(
-        y=alt.Y("label:N", sort=labels, title=None).axis(
-            labelColor=Colour.TEXT, labelFontSize=16, labelLimit=220
-        )
+        y=alt.Y("label:N", sort=labels, title=None).axis(labelColor=Colour.TEXT, labelLimit=220)
     )
     # the bars leave the right of the picture to their labels and to the column of changes
-    scale = alt.Scale(domain=[0, payload["total_eur"] * 1.6 or 1], nice=False)
+    scale = alt.Scale(domain=[0, payload["total_eur"] * 1.9 or 1], nice=False)
     return alt.layer(
         *_waterfall(rows, scale),
         *_labels(rows, scale),
@@ -176,7 +179,7 @@ def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
     ).properties(
         width=CHART_WIDTH,
         height=400,
-        title=alt.Title(payload["headline"], subtitle=payload["as_of_text"], offset=26),
+        title=title(payload, f"EUR, as of {payload['as_of_text']}"),
         description=payload["prose"],
     )
 
@@ -204,9 +207,9 @@ def _waterfall(rows: alt.Chart, scale: alt.Scale) -> list[alt.Chart]:
 
 def _labels(rows: alt.Chart, scale: alt.Scale) -> list[alt.Chart]:
     end = alt.X("end:Q", scale=scale, axis=None)
-    value = rows.mark_text(align="left", dx=8, dy=-8, fontSize=18, fontWeight=600)
-    note = rows.mark_text(align="left", dx=8, dy=11, fontSize=14, color=Colour.TEXT_FAINT)
-    change = rows.mark_text(align="right", fontSize=16, color=Colour.TEXT_SOFT)
+    value = rows.mark_text(align="left", dx=8, dy=-9, fontWeight=600)
+    note = rows.mark_text(align="left", dx=8, dy=11, color=Colour.TEXT_FAINT)
+    change = rows.mark_text(align="right", color=Colour.TEXT_SOFT)
     return [
         value.encode(x=end, text="text:N"),
         note.encode(x=end, text="note:N").transform_filter("isValid(datum.note)"),
@@ -215,7 +218,7 @@ def _labels(rows: alt.Chart, scale: alt.Scale) -> list[alt.Chart]:
 
 
 def _column_head(text: str) -> alt.Chart:
-    mark = alt.MarkDef("text", align="right", fontSize=14, color=Colour.TEXT_FAINT)
+    mark = alt.MarkDef("text", align="right", color=Colour.TEXT_FAINT)
     head = alt.Chart(pd.DataFrame({"head": [text]}), mark=mark)
     return head.encode(x=alt.value("width"), y=alt.value(-6), text="head:N")
 
@@ -231,6 +234,19 @@ def _exposures(conn: Connection, days_ago: int) -> dict[str, Exposure]:
     rows = conn.execute(EXPOSURE_SQL, {"days_ago": days_ago})
     found = {part: Exposure(*measures) for part, *measures in rows}
     return {key: found.get(key, Exposure()) for key, _, _ in PARTS}
+
+
+def _rows(now: Mapping[str, Exposure], before: Mapping[str, Exposure]) -> list[dict[str, Any]]:
+    return [
+        {
+            "part": key,
+            "eur": now[key].eur,
+            "items": now[key].items,
+            "without_rate": now[key].without_rate,
+            "before_eur": before[key].eur,
+        }
+        for key, _, _ in PARTS
+    ]
 
 
 def _bars(now: Mapping[str, Exposure], before: Mapping[str, Exposure]) -> list[dict[str, Any]]:
@@ -292,7 +308,7 @@ def _headline(bars: Sequence[Mapping[str, Any]], total: Decimal) -> str:
         return "No money is at risk"
     largest = bars[0]
     share = value_text(100 * largest["eur"] / total, "%")
-    return f"{value_text(total, 'EUR')} at risk; {largest['label'].lower()} is {share} of it"
+    return f"{value_text(total, 'EUR')} at risk, {share} in {largest['label'].lower()}"
 
 
 def _moment_text(moment: datetime) -> str:

@@ -14,6 +14,17 @@ _READER = "heartbeat_reader"
 _WORK_MEM = "64MB"
 """For each sort and hash of a statement: a history of a large table fits, and few run at a time."""
 
+_TOUCHED = """
+select n.nspname, c.relname
+  from pg_catalog.pg_locks as l
+  join pg_catalog.pg_class as c on c.oid = l.relation
+  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+ where l.pid = pg_backend_pid()
+   and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+   and c.relkind in ('r', 'p', 'm')
+   and n.nspname not in ('pg_catalog', 'information_schema')
+"""
+
 
 @contextmanager
 def reading_as_of(
@@ -41,6 +52,14 @@ def reading_as_of(
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield connection
+
+
+def touched_tables(connection: Connection[Any]) -> frozenset[TableRef]:
+    """The tables that the present transaction has read so far, the server's own left out.
+
+    Every statement holds a lock on each table that it plans to read until the transaction ends.
+    """
+    return frozenset(TableRef(*row) for row in connection.execute(_TOUCHED).fetchall())
 
 
 def source_as_of(connection: Connection[Any], reads: Sequence[TableRef]) -> datetime | None:

@@ -5,13 +5,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from heartbeat.audit.audit_cut import LoadedCuts, load_cuts
-from heartbeat.errors import ContentError
+from heartbeat.audit.audit_cut import PLATFORM_TABLES, AuditCut, LoadedCuts, load_cuts
+from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.landing.catalog import Table
+from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
 from heartbeat.segments.segment_file import LoadedSegments, load_segments
 from heartbeat.source import LoadedSources, Source, load_sources
 from heartbeat.table_reference import TableRef
+
+
+class UnknownTableError(HeartbeatError):
+    """No source lands a table of that name."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +68,18 @@ class Project:
         ]
         return {each.reference: each for each in landed}
 
+    def landed_table(self, name: str) -> LandedTable:
+        """The table of that name, as schema.table; raises UnknownTableError."""
+        schema, _, table = name.partition(".")
+        landed = self.tables.get(TableRef(schema, table))
+        if landed is None:
+            near = sorted(str(each) for each in self.tables if each.schema == schema)
+            known = near or sorted({each.schema for each in self.tables})
+            raise UnknownTableError(
+                f"no source lands {name}; there are {', '.join(known) or 'none'}"
+            )
+        return landed
+
     @property
     def problems(self) -> tuple[ContentError, ...]:
         """What is wrong with the files, and with what they say of each other."""
@@ -72,12 +89,13 @@ class Project:
             *self.segments.problems,
             *self.cuts.problems,
             *self._unlanded_reads(),
+            *self._unknown_names(),
         )
 
     def _unlanded_reads(self) -> tuple[ContentError, ...]:
         reads = [
             *((metric.path, metric.value_line, metric.reads) for metric in self.metrics.metrics),
-            *((cut.path, cut.line, cut.reads) for cut in self.cuts.cuts),
+            *((cut.path, cut.line, self._landed_reads(cut)) for cut in self.cuts.cuts),
         ]
         if segments := self.segments.segments:
             reads.append((segments.path, segments.line, segments.reads))
@@ -87,3 +105,34 @@ class Project:
             for table in tables
             if table not in self.tables
         )
+
+    @staticmethod
+    def _landed_reads(cut: AuditCut) -> tuple[TableRef, ...]:
+        return tuple(table for table in cut.reads if table not in PLATFORM_TABLES)
+
+    def _unknown_names(self) -> tuple[ContentError, ...]:
+        """What metrics and cuts say of each other that no file is behind."""
+        cut_ids = {cut.cut_id for cut in self.cuts.cuts} | self.cuts.broken
+        metric_ids = {metric.metric_id for metric in self.metrics.metrics} | self.metrics.broken
+        return (
+            *(
+                ContentError(
+                    metric.path, _line_of_cuts(metric), f"cuts: there is no audit cut {name}"
+                )
+                for metric in self.metrics.metrics
+                for name in metric.cuts
+                if name not in cut_ids
+            ),
+            *(
+                ContentError(cut.path, cut.line, f"META.metrics: there is no metric {name}")
+                for cut in self.cuts.cuts
+                for name in cut.metrics
+                if name not in metric_ids
+            ),
+        )
+
+
+def _line_of_cuts(metric: Metric) -> int:
+    """The line of the header that names the audit cuts."""
+    lines = metric.path.read_text(encoding="utf-8").splitlines()
+    return 1 + next(at for at, line in enumerate(lines) if line.startswith("cuts:"))

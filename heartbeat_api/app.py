@@ -15,6 +15,7 @@ from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
 from heartbeat_api import (
+    audit_page_routes,
     audit_routes,
     display_routes,
     metric_page_routes,
@@ -119,6 +120,7 @@ def _install(app: FastAPI) -> None:
         watchlist_routes,
         display_routes,
         audit_routes,
+        audit_page_routes,
         page_routes,
         metric_page_routes,
     ):

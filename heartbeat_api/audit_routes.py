@@ -1,23 +1,39 @@
-"""JSON and drawings of the audit cuts."""
+"""JSON of the audit cuts, their pictures and tables to download, and what operators change."""
 
+import gzip
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import lru_cache, partial
 from http import HTTPStatus
 from typing import Any
 
-from fastapi import APIRouter, HTTPException
+from anyio import to_thread
+from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from heartbeat.audit.audit_view import (
     AuditCutView,
     AuditSnapshotView,
-    read_audit_drawing,
+    ChartRuntime,
+    StoredPicture,
+    read_audit_picture,
     read_audit_registry,
     read_audit_snapshots,
+    read_audit_spec,
+    read_chart_runtime,
 )
-from heartbeat_api.audit_page import shown_window
+from heartbeat.audit.cut_change import CutChange, UnknownCutError, apply_cut_change
+from heartbeat.audit.palette import on_paper
+from heartbeat.refresh.dagster_client import DagsterError
+from heartbeat.refresh.desk import Ticket
+from heartbeat_api.audit_page import shown_window, table_of
+from heartbeat_api.csv_table import csv_table
+from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse
+from heartbeat_api.refresh_routes import ONE_AT_A_TIME
+from heartbeat_api.representation import Representation
 from heartbeat_api.security import DRAWING_POLICY
-from heartbeat_api.state import ApiState, State
+from heartbeat_api.state import Actor, ApiState, State
 
 router = APIRouter(default_response_class=DocumentResponse)
 
@@ -35,44 +51,130 @@ def page(page: str, state: State) -> DocumentResponse:
     """The cuts of one page, each with its snapshot over its default window."""
     with state.database.reading() as connection:
         cuts = read_audit_registry(connection).on_page(page)
-        snapshots = read_audit_snapshots(connection, [cut.cut_id for cut in cuts])
+        windows = {cut.cut_id: cut.window_default for cut in cuts}
+        snapshots = read_audit_snapshots(connection, windows)
     if not cuts:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no audit page is called {page!r}")
-    documents = [
-        _document(cut, cut.window_default, snapshots.get((cut.cut_id, cut.window_default)))
-        for cut in cuts
-    ]
+    documents = [_document(cut, cut.window_default, snapshots.get(cut.cut_id)) for cut in cuts]
     return DocumentResponse({"page": page, "cuts": documents})
 
 
 @router.get("/api/audit/cuts/{cut_id}")
 def cut(cut_id: str, state: State, window: str | None = None) -> DocumentResponse:
-    """One cut with its snapshot over `window`, by default the cut's own."""
-    found = _registered(state, cut_id)
+    """One cut with its snapshot over `window`, by default the cut's own, and what draws it."""
+    found = registered_cut(state, cut_id)
     shown = _checked_window(found, window)
     with state.database.reading() as connection:
-        snapshot = read_audit_snapshots(connection, [cut_id]).get((cut_id, shown))
-    return DocumentResponse(_document(found, shown, snapshot))
+        snapshot = read_audit_snapshots(connection, {cut_id: shown}).get(cut_id)
+        spec = read_audit_spec(connection, cut_id, shown)
+    return DocumentResponse({**_document(found, shown, snapshot), "spec": spec})
+
+
+@router.post("/api/audit/cuts/{cut_id}/refresh", status_code=HTTPStatus.ACCEPTED)
+async def refresh(cut_id: str, state: State, actor: Actor) -> DocumentResponse:
+    """Compute and draw the cut on the rows that are landed; a job that does so is joined."""
+    ticket = await request_cut(state, cut_id, trigger="api", actor=actor)
+    where = {"Location": f"/api/metrics/recompute/{ticket.job_id}"}
+    return DocumentResponse(ticket, HTTPStatus.ACCEPTED, headers=where)
+
+
+@router.patch("/api/audit/cuts/{cut_id}/verification")
+def verification(cut_id: str, change: CutChange, state: State, actor: Actor) -> DocumentResponse:
+    """Change owner or verification; answers with the cut as it is then."""
+    try:
+        change_cut(state, cut_id, change, actor)
+    except UnknownCutError as error:
+        raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error
+    return DocumentResponse(asdict(registered_cut(state, cut_id)))
 
 
 @router.get("/audit/cuts/{cut_id}.svg")
 def drawing(cut_id: str, state: State, window: str | None = None) -> Response:
-    """The stored picture of one cut."""
-    shown = _checked_window(_registered(state, cut_id), window)
+    """The stored picture of one cut, in the colours of white paper."""
+    return _download(state, cut_id, window, "svg", lambda found: on_paper(found.svg).encode())
+
+
+@router.get("/audit/cuts/{cut_id}.png")
+def picture(cut_id: str, state: State, window: str | None = None) -> Response:
+    """The same as pixels."""
+    return _download(state, cut_id, window, "png", lambda found: found.png)
+
+
+@router.get("/audit/cuts/{cut_id}.csv")
+def table(cut_id: str, state: State, window: str | None = None) -> Response:
+    """The table behind the picture."""
+
+    def rows(found: StoredPicture) -> bytes | None:
+        table = table_of(found.payload)
+        return csv_table(table) if table else None
+
+    return _download(state, cut_id, window, "csv", rows)
+
+
+@router.get("/audit/vega.js", include_in_schema=False)
+def chart_runtime(request: Request, state: State) -> Response:
+    """The script that draws stored specs in a browser."""
     with state.database.reading() as connection:
-        svg = read_audit_drawing(connection, cut_id, shown)
-    if svg is None:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"{cut_id} over {shown} is not computed yet")
-    headers = {"Content-Security-Policy": DRAWING_POLICY, "Cache-Control": "no-cache"}
-    return Response(svg, media_type="image/svg+xml", headers=headers)
+        runtime = read_chart_runtime(connection)
+    if runtime is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, "no audit cut is computed yet")
+    return _script(runtime).answers(request, caching="no-cache")
 
 
-def _registered(state: ApiState, cut_id: str) -> AuditCutView:
+async def request_cut(state: ApiState, cut_id: str, *, trigger: str, actor: str) -> Ticket:
+    """Ask for a refresh of one cut; HTTPException, UnavailableError."""
+    asked = partial(_request_cut, state, cut_id, trigger, actor)
+    return await to_thread.run_sync(asked, limiter=ONE_AT_A_TIME)
+
+
+def change_cut(state: ApiState, cut_id: str, change: CutChange, actor: str) -> None:
+    """Write what an operator changes; raises UnknownCutError."""
+    with state.database.writing() as connection:
+        apply_cut_change(connection, cut_id, change, actor=actor)
+    state.snapshots.renewed()
+
+
+def registered_cut(state: ApiState, cut_id: str) -> AuditCutView:
+    """The registered cut of that id; HTTPException."""
     with state.database.reading() as connection:
         found = read_audit_registry(connection).cut(cut_id)
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no audit cut has the id {cut_id!r}")
     return found
+
+
+def _request_cut(state: ApiState, cut_id: str, trigger: str, actor: str) -> Ticket:
+    registered_cut(state, cut_id)
+    try:
+        with state.database.writing() as connection:
+            return state.desk.request_cut(connection, cut_id, trigger=trigger, actor=actor)
+    except DagsterError as error:
+        raise UnavailableError(str(error)) from error
+
+
+_MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv; charset=utf-8"}
+
+
+def _download(
+    state: ApiState,
+    cut_id: str,
+    window: str | None,
+    kind: str,
+    made: Callable[[StoredPicture], bytes | None],
+) -> Response:
+    shown = _checked_window(registered_cut(state, cut_id), window)
+    with state.database.reading() as connection:
+        found = read_audit_picture(connection, cut_id, shown)
+    body = made(found) if found else None
+    if found is None or body is None:
+        raise HTTPException(HTTPStatus.NOT_FOUND, f"{cut_id} over {shown} has no {kind} yet")
+    name = f"{cut_id}-{shown}-{found.computed_at:%Y%m%d}.{kind}"
+    headers = {
+        "Content-Disposition": f'inline; filename="{name}"',
+        "Content-Security-Policy": DRAWING_POLICY,
+        "Cache-Control": "no-cache",
+    }
+    return Response(body, media_type=_MEDIA_TYPES[kind], headers=headers)
 
 
 def _checked_window(cut: AuditCutView, window: str | None) -> str:
@@ -89,6 +191,12 @@ def _document(cut: AuditCutView, window: str, snapshot: AuditSnapshotView | None
     stored = {
         name: value
         for name, value in (asdict(snapshot) if snapshot else {}).items()
-        if name not in ("cut_id", "window_key", "drawn")
+        if name not in ("cut_id", "window_key", "svg")
     }
     return {**asdict(cut), "window": window, "snapshot": stored or None}
+
+
+@lru_cache(maxsize=1)
+def _script(runtime: ChartRuntime) -> Representation:
+    script = gzip.decompress(runtime.javascript)
+    return Representation(script, "text/javascript; charset=utf-8", runtime.version)

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
@@ -14,9 +13,10 @@ from heartbeat.judgement.wording import value_text
 from heartbeat.metrics.backtest import Backtest, LineBacktest
 from heartbeat.metrics.metric_rows import Observation
 from heartbeat.metrics.metric_view import MetricView
-from heartbeat.refresh.job import JobState, Phase, RefreshJob
+from heartbeat_api.audit_page import cut_href
 from heartbeat_api.chart import chart_svg, legend
 from heartbeat_api.face import Face, face, metric_href, tier_of
+from heartbeat_api.job_line import JobLine
 from heartbeat_api.moment import moment_text, short_moment_text
 from heartbeat_api.shell import Link
 from heartbeat_api.snapshot import Snapshot
@@ -76,16 +76,6 @@ class Draft:
     typed: Mapping[str, str] = field(default_factory=dict)
     refusal: str = ""
     backtest: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True)
-class JobLine:
-    """How the refresh goes that was asked for; `running` until it has ended, well or not."""
-
-    text: str
-    running: bool
-    done: int = 0
-    planned: int = 0
 
 
 @dataclass(frozen=True)
@@ -206,10 +196,8 @@ def _neighbours(metric: MetricView, snapshot: Snapshot) -> tuple[str, str, str]:
 
 
 def _cuts(metric: MetricView, registry: AuditRegistry) -> Iterator[Link]:
-    for cut_id in metric.cuts:
-        if cut := registry.cut(cut_id):
-            anchor = quote(cut.cut_id, safe="")
-            yield Link(cut.title, f"/audit/{quote(cut.page, safe='')}#{anchor}")
+    for cut in registry.of_metric(metric.metric_id):
+        yield Link(cut.title, cut_href(cut))
 
 
 def _watchlists(metric: MetricView, snapshot: Snapshot) -> tuple[WatchlistLink, ...]:
@@ -231,28 +219,6 @@ def _last_run(run: Observation, metric: MetricView, now: datetime, zone: ZoneInf
         outcome=run.error or run.status or "",
         failed=run.v is None,
     )
-
-
-def job_line(job: RefreshJob, now: datetime, zone: ZoneInfo) -> JobLine:
-    """What is to be said of a refresh at `now`."""
-    done = job.tables.done + job.metrics.done
-    planned = job.tables.planned + job.metrics.planned
-    return JobLine(_job_text(job, now, zone), job.phase is not Phase.ENDED, done, planned)
-
-
-def _job_text(job: RefreshJob, now: datetime, zone: ZoneInfo) -> str:
-    if job.phase is Phase.WAITING:
-        return f"The refresh waits, {job.queue_place} in the queue"
-    if job.phase is not Phase.ENDED:
-        tables, metrics = job.tables, job.metrics
-        return (
-            f"Refreshing: {tables.done} of {tables.planned} tables landed, "
-            f"{metrics.done} of {metrics.planned} computed"
-        )
-    at = short_moment_text(job.ended_at, now, zone)
-    if job.state is JobState.SUCCESS:
-        return f"Refreshed at {at}, in {job.elapsed_seconds or 0:.1f} s"
-    return f"The refresh of {at} is {job.state}" + (f": {job.reason}" if job.reason else "")
 
 
 def _days(metric: MetricView) -> str:

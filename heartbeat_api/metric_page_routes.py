@@ -4,7 +4,6 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from http import HTTPStatus
-from urllib.parse import parse_qsl
 
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Request
@@ -21,15 +20,14 @@ from heartbeat.metrics.operator_change import (
     apply_change,
 )
 from heartbeat.metrics.watchlists import unwatch, watch
-from heartbeat.refresh.dagster_client import DagsterError
 from heartbeat_api.face import metric_href
+from heartbeat_api.forms import first_problem, form_fields
+from heartbeat_api.job_line import JobLine, job_shown
 from heartbeat_api.metric_page import (
     LAST_RUNS,
     LINE_FIELDS,
     Draft,
-    JobLine,
     backtest_texts,
-    job_line,
     metric_page,
 )
 from heartbeat_api.page_routes import FRESH
@@ -40,8 +38,6 @@ from heartbeat_api.watchlist_routes import change_watchlist
 
 router = APIRouter(prefix="/m/{code}", include_in_schema=False)
 
-_LONGEST_FORM = 20_000
-
 
 @router.get("")
 def page(code: str, request: Request, state: State, job: str | None = None) -> Response:
@@ -49,13 +45,13 @@ def page(code: str, request: Request, state: State, job: str | None = None) -> R
     metric = _found(state, code)
     typed = {name: value for name, value in request.query_params.items() if name != "job"}
     tried = _backtest(state, metric, typed) if typed.keys() & set(LINE_FIELDS) else ()
-    return _page(state, metric, Draft(typed, backtest=tried), job=_job(state, job))
+    return _page(state, metric, Draft(typed, backtest=tried), job=job_shown(state, job))
 
 
 @router.post("")
 async def change(code: str, request: Request, state: State) -> Response:
     """Change what belongs to the operators; what is refused stays typed, beside the reason."""
-    typed = await _form(request)
+    typed = await form_fields(request)
     return await to_thread.run_sync(_change, code, request, state, typed)
 
 
@@ -70,7 +66,7 @@ async def refresh(code: str, state: State, actor: Actor) -> Response:
 @router.post("/watchlists")
 async def watchlists(code: str, request: Request, state: State) -> Response:
     """Put this metric on a watchlist, or take it off; a name that is refused stays typed."""
-    typed = await _form(request)
+    typed = await form_fields(request)
     return await to_thread.run_sync(_change_watchlist, code, request, state, typed)
 
 
@@ -100,7 +96,7 @@ def _change(code: str, request: Request, state: ApiState, typed: Mapping[str, st
     except HTTPException as refusal:
         return _page(state, metric, Draft(typed, refusal.detail), status=refusal.status_code)
     except ValidationError as error:
-        return _page(state, metric, Draft(typed, _reason(error)), status=_REFUSED)
+        return _page(state, metric, Draft(typed, first_problem(error)), status=_REFUSED)
     except (RefusedChangeError, UnknownMetricError) as error:
         return _page(state, metric, Draft(typed, str(error)), status=_REFUSED)
     state.snapshots.renewed()
@@ -152,31 +148,6 @@ def _number(typed: Mapping[str, str], name: str) -> Decimal | None:
     if number is not None and not number.is_finite():
         raise _NoNumberError(f"{text} is not a number")
     return number
-
-
-def _job(state: ApiState, job_id: str | None) -> JobLine | None:
-    """How the refresh goes; nothing to say of an unknown one."""
-    if job_id is None:
-        return None
-    try:
-        with state.database.reading() as connection:
-            job = state.desk.job(connection, job_id)
-    except DagsterError as error:
-        return JobLine(f"How the refresh goes cannot be told: {error}", running=True)
-    return None if job is None else job_line(job, datetime.now(UTC), state.shell.zone)
-
-
-async def _form(request: Request) -> dict[str, str]:
-    body = await request.body()
-    if len(body) > _LONGEST_FORM:
-        raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "the form is too long")
-    return dict(parse_qsl(body.decode(errors="replace"), keep_blank_values=True))
-
-
-def _reason(error: ValidationError) -> str:
-    first = error.errors()[0]
-    field = ".".join(str(step) for step in first["loc"])
-    return f"{field}: {first['msg'].removeprefix('Value error, ')}"
 
 
 def _found(state: ApiState, code: str) -> MetricView:

@@ -1,4 +1,4 @@
-"""The pages for people: the walls, the audit pages, the documentation."""
+"""The pages for people: the walls and the documentation."""
 
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -6,8 +6,6 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
-from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry, read_audit_snapshots
-from heartbeat_api.audit_page import AuditPage, audit_page
 from heartbeat_api.holder import Reading
 from heartbeat_api.refresh_routes import request_refresh
 from heartbeat_api.representation import Representation
@@ -50,27 +48,6 @@ async def refresh_all(state: State, actor: Actor) -> Response:
     return RedirectResponse("/", HTTPStatus.SEE_OTHER)
 
 
-@router.get("/audit")
-def first_audit_page(request: Request, state: State) -> Response:
-    """To the first page; without any cut, a page that says so."""
-    with state.database.reading() as connection:
-        pages = read_audit_registry(connection).pages
-    if pages:
-        return RedirectResponse(request.url_for("audit", page=pages[0]).path)
-    return _audit(state, AuditPage("", (), ()))
-
-
-@router.get("/audit/{page}", name="audit")
-def audit(page: str, state: State, window: str | None = None) -> Response:
-    """The cuts of one page over `window`, where they have it."""
-    with state.database.reading() as connection:
-        registry = read_audit_registry(connection)
-        cuts = registry.on_page(page)
-        snapshots = read_audit_snapshots(connection, [cut.cut_id for cut in cuts])
-    _check_window(registry, page, window)
-    return _audit(state, audit_page(registry, page, window, snapshots, datetime.now(UTC)))
-
-
 @router.get("/docs")
 def documentation(state: State) -> Response:
     """Every page of the documentation."""
@@ -101,16 +78,3 @@ async def _wall(request: Request, state: ApiState, watchlist: str | None) -> Res
     if watchlist is not None and watchlist not in reading.value.watchlists:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no watchlist is called {watchlist!r}")
     return reading.made(state.wall_page, watchlist).answers(request)
-
-
-def _audit(state: ApiState, page: AuditPage) -> Response:
-    return HTMLResponse(render("audit.html", frame=state.frame("/audit"), page=page), headers=FRESH)
-
-
-def _check_window(registry: AuditRegistry, page: str, window: str | None) -> None:
-    cuts = registry.on_page(page)
-    if not cuts:
-        raise HTTPException(HTTPStatus.NOT_FOUND, f"no audit page is called {page!r}")
-    if window is not None and not any(window in cut.windows for cut in cuts):
-        detail = f"no cut of the page {page!r} has the window {window!r}"
-        raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, detail)

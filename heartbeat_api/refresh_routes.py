@@ -18,7 +18,8 @@ from heartbeat_api.state import Actor, ApiState, State
 
 router = APIRouter(prefix="/api/metrics", default_response_class=DocumentResponse)
 
-_one_at_a_time = CapacityLimiter(1)
+ONE_AT_A_TIME = CapacityLimiter(1)
+"""Who asks for a refresh waits here without a thread, which the readers of the wall need."""
 
 
 class RecomputeRequest(BaseModel):
@@ -65,10 +66,9 @@ async def request_refresh(
     state: ApiState, metric_ids: list[str] | None, *, trigger: str, actor: str
 ) -> Ticket:
     """Ask for a refresh of some metrics, or of everything; HTTPException, UnavailableError."""
-    # who waits here holds no thread, which the readers of the wall need
     return await to_thread.run_sync(
         partial(_request, state, metric_ids, trigger, actor, time.monotonic()),
-        limiter=_one_at_a_time,
+        limiter=ONE_AT_A_TIME,
     )
 
 

@@ -34,9 +34,12 @@ class Representation:
         """The version as an entity tag: weak, since ages may differ between equal versions."""
         return f'W/"{self.version}"'
 
-    def answers(self, request: Request) -> Response:
-        """The answer to a conditional request: 304 without a body for who has this version."""
-        headers = {"ETag": self.etag, "Vary": "Accept-Encoding", "Cache-Control": "no-store"}
+    def answers(self, request: Request, *, caching: str = "no-store") -> Response:
+        """The answer to a conditional request: 304 without a body for who has this version.
+
+        `caching` is the Cache-Control of the answer.
+        """
+        headers = {"ETag": self.etag, "Vary": "Accept-Encoding", "Cache-Control": caching}
         if self.version in _versions(request.headers.get("if-none-match", "")):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
         if "gzip" not in request.headers.get("accept-encoding", ""):

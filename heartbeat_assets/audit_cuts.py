@@ -12,18 +12,25 @@ from dagster import (
     asset,
 )
 
-from heartbeat.audit.audit_cut import AuditCut
-from heartbeat.audit.audit_snapshot import SnapshotOutcome, compute_snapshot, sync_cuts
+from heartbeat.audit.audit_cut import SEGMENT_TABLES, AuditCut
+from heartbeat.audit.audit_snapshot import (
+    SnapshotOutcome,
+    compute_snapshot,
+    store_chart_runtime,
+    sync_cuts,
+)
 from heartbeat.project import Project
+from heartbeat.refresh.job import cut_asset
 from heartbeat.settings import Settings
 from heartbeat_assets.ingest import INGEST_POOL, table_key
+from heartbeat_assets.segments import SEGMENTS_KEY
 
 AUDIT_GROUP = "audit_cuts"
 
 
 def cut_key(cut_id: str) -> AssetKey:
     """The asset of an audit cut."""
-    return AssetKey(["audit_cut", cut_id])
+    return AssetKey(cut_asset(cut_id))
 
 
 def audit_cut_assets(project: Project, settings: Settings) -> list[AssetsDefinition]:
@@ -38,22 +45,15 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         pool=INGEST_POOL,
         description=f"{cut.title}\n\n{cut.prose}",
         kinds={"python", "altair"},
-        deps=[table_key(table) for table in cut.reads if table in project.tables],
+        deps=_upstream(cut, project),
     )
     def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
         with psycopg.connect(settings.database_url) as connection:
             sync_cuts(connection, project.cuts)
+            store_chart_runtime(connection)
         as_of = datetime.now(UTC)
         outcomes = [
-            compute_snapshot(
-                settings.database_url,
-                cut,
-                window,
-                as_of=as_of,
-                run_id=context.run.run_id,
-                timezone=settings.timezone,
-                statement_timeout=settings.statement_timeout,
-            )
+            compute_snapshot(cut, window, settings, as_of=as_of, run_id=context.run.run_id)
             for window in cut.windows
         ]
         _fail_for(outcomes)
@@ -62,6 +62,12 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         )
 
     return compute_cut
+
+
+def _upstream(cut: AuditCut, project: Project) -> list[AssetKey]:
+    landed = [table_key(table) for table in cut.reads if table in project.tables]
+    segmented = SEGMENT_TABLES & set(cut.reads) and project.segments.segments is not None
+    return [*landed, SEGMENTS_KEY] if segmented else landed
 
 
 def _fail_for(outcomes: list[SnapshotOutcome]) -> None:

@@ -16,7 +16,13 @@ from dagster import (
 )
 from dagster._core.definitions.unresolved_asset_job_definition import UnresolvedAssetJobDefinition
 
-from heartbeat.refresh.job import REFRESH_JOB, SCOPE_OF_EVERYTHING, SCOPE_TAG, TRIGGER_TAG
+from heartbeat.refresh.job import (
+    AUDIT_JOB,
+    REFRESH_JOB,
+    SCOPE_OF_EVERYTHING,
+    SCOPE_TAG,
+    TRIGGER_TAG,
+)
 from heartbeat_assets.audit_cuts import AUDIT_GROUP
 from heartbeat_assets.benchmarks import BENCHMARKS_GROUP
 from heartbeat_assets.executor import EXECUTOR
@@ -132,7 +138,7 @@ SEGMENT = ScheduledJob(
 )
 AUDIT = ScheduledJob(
     define_asset_job(
-        "audit",
+        AUDIT_JOB,
         selection=AssetSelection.groups(AUDIT_GROUP),
         executor_def=EXECUTOR,
         description="All audit cuts, on the rows that are landed.",

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -29,6 +29,7 @@ from pydantic import (
 )
 
 from heartbeat.errors import ContentError
+from heartbeat.metrics.metric import METRIC_ID
 from heartbeat.table_reference import TableRef
 
 if TYPE_CHECKING:
@@ -40,7 +41,15 @@ Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
 DEFAULT_WINDOWS = ("7d", "30d", "90d")
 
-_CUT_ID = re.compile(r"[a-z][a-z0-9_]{0,62}")
+SEGMENT_TABLES = frozenset(
+    TableRef("heartbeat", name) for name in ("client_segment", "client_segment_day")
+)
+PLATFORM_TABLES = SEGMENT_TABLES | {TableRef("heartbeat", "table_load_log")}
+"""What cuts may read beside landed tables."""
+
+CUT_ID = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
+"""What a cut may be called: the name of its file, of its asset, and of its rows."""
+
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})d")
 _TABLE = re.compile(r"([a-z_][a-z0-9_]*)\.([a-z_][a-z0-9_]*)")
 
@@ -55,15 +64,21 @@ class AuditCut:
 
     cut_id: str
     page: str
+    place: int
+    """Its place on the page: the smallest comes first."""
     title: str
     prose: str
     windows: tuple[str, ...]
     window_default: str
     reads: tuple[TableRef, ...]
+    metrics: tuple[str, ...]
+    """Ids of metrics that it explains, beside those whose files name it."""
     methodology: str
     how_to_read: str
     compute: Callable[..., Mapping[str, Any]]
     chart: Callable[[Mapping[str, Any]], Chart]
+    definition_hash: str
+    """Of its code and of the shared code that it imports, comments and layout left out."""
     path: Path
     line: int
     """Line of `META` in the file."""
@@ -132,10 +147,11 @@ def _window_key(text: str) -> str:
     return text
 
 
-def _distinct(windows: tuple[str, ...]) -> tuple[str, ...]:
-    if len(set(windows)) < len(windows):
-        raise ValueError("names a window twice")
-    return windows
+def _distinct(names: tuple[str, ...]) -> tuple[str, ...]:
+    twice = [name for place, name in enumerate(names) if name in names[:place]]
+    if twice:
+        raise ValueError(f"names {twice[0]} twice")
+    return names
 
 
 def _table(name: Any) -> TableRef:
@@ -147,6 +163,7 @@ def _table(name: Any) -> TableRef:
 
 _Text = Annotated[str, StringConstraints(strip_whitespace=True), AfterValidator(_nonblank)]
 _Window = Annotated[str, AfterValidator(_window_key)]
+_MetricId = Annotated[str, StringConstraints(pattern=f"^{METRIC_ID.pattern}$")]
 _Table = Annotated[TableRef, BeforeValidator(_table)]
 
 
@@ -154,6 +171,7 @@ class _Meta(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     page: Annotated[str, StringConstraints(pattern=r"^[a-z][a-z0-9_-]*$")]
+    place: int = Field(default=100, ge=0, le=10_000)
     title: _Text
     prose: _Text
     windows: Annotated[tuple[_Window, ...], Field(min_length=1), AfterValidator(_distinct)] = (
@@ -161,6 +179,7 @@ class _Meta(BaseModel):
     )
     window_default: _Window = Field(default="30d", validate_default=True)
     reads: tuple[_Table, ...]
+    metrics: Annotated[tuple[_MetricId, ...], AfterValidator(_distinct)] = ()
     methodology: _Text
     how_to_read: _Text
 
@@ -191,7 +210,7 @@ def _fresh_package(folder: Path) -> str:
 
 
 def _load_cut(path: Path, package: str) -> AuditCut:
-    if _CUT_ID.fullmatch(path.stem) is None:
+    if CUT_ID.fullmatch(path.stem) is None:
         raise ContentError(
             path, 1, f"{path.stem}: a cut's file name is a-z, 0-9 and _, at most 63 characters"
         )
@@ -206,18 +225,38 @@ def _load_cut(path: Path, package: str) -> AuditCut:
     return AuditCut(
         cut_id=path.stem,
         page=meta.page,
+        place=meta.place,
         title=meta.title,
         prose=meta.prose,
         windows=meta.windows,
         window_default=meta.window_default,
         reads=tuple(sorted(set(meta.reads))),
+        metrics=meta.metrics,
         methodology=meta.methodology,
         how_to_read=meta.how_to_read,
         compute=compute,
         chart=chart,
+        definition_hash=_definition_hash(path, tree),
         path=path,
         line=meta_line,
     )
+
+
+def _definition_hash(path: Path, tree: ast.Module) -> str:
+    trees, waiting = {path: tree}, [tree]
+    while waiting:
+        for shared in _shared_modules(waiting.pop(), path.parent):
+            if shared not in trees:
+                trees[shared] = _parsed(shared)
+                waiting.append(trees[shared])
+    dumps = (f"{each.name}\n{ast.dump(trees[each])}\n" for each in sorted(trees))
+    return hashlib.sha256("".join(dumps).encode()).hexdigest()
+
+
+def _shared_modules(tree: ast.Module, folder: Path) -> Iterator[Path]:
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
+            yield folder / f"{node.module}.py"
 
 
 def _parsed(path: Path) -> ast.Module:

@@ -1,8 +1,9 @@
 """The audit cuts in the database: their registry, and one snapshot per cut and window."""
 
+import gzip
 import math
 import textwrap
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Set
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -13,13 +14,16 @@ from uuid import UUID
 
 import numpy as np
 import psycopg
+from psycopg.types.json import Json as OrderedJson
 from psycopg.types.json import Jsonb
 
 from heartbeat.audit import chart_rendering
 from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
 from heartbeat.errors import HeartbeatError
-from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.marts_session import reading_as_of, source_as_of, touched_tables
+from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
+from heartbeat.table_reference import TableRef
 
 Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
@@ -56,15 +60,22 @@ class SnapshotOutcome:
     svg_bytes: int
 
 
+class ReadsError(HeartbeatError):
+    """The tables that a cut declares are not those that it reads."""
+
+
+class CutError(HeartbeatError):
+    """A fault of the cut; the message names the step, the file and the line."""
+
+
 @dataclass(frozen=True)
-class _Snapshot:
+class DrawnCut:
+    """One cut over one window, computed and drawn."""
+
     payload: Mapping[str, Json]
     chart: chart_rendering.RenderedChart
     source_as_of: datetime | None
-
-
-class _CutError(Exception):
-    pass
+    """The oldest `polled_at` among the tables it reads; None when one of them never landed."""
 
 
 def sync_cuts(connection: Connection, loaded: LoadedCuts) -> RegistryChange:
@@ -88,38 +99,55 @@ def sync_cuts(connection: Connection, loaded: LoadedCuts) -> RegistryChange:
 
 
 def compute_snapshot(
-    connection_url: str,
-    cut: AuditCut,
-    window: str,
-    *,
-    as_of: datetime,
-    run_id: str,
-    timezone: str = "UTC",
-    statement_timeout: str = "60s",
+    cut: AuditCut, window: str, settings: Settings, *, as_of: datetime, run_id: str
 ) -> SnapshotOutcome:
     """Compute, draw and store one cut for one window, as of a moment with a time zone.
 
-    The cut reads in one read-only snapshot of the database, each statement within
-    `statement_timeout` (as Postgres writes durations). A fault of the cut is stored as `error`
-    beside the last good payload, spec, SVG and their times. Raises UnknownWindowError, and
-    psycopg's own errors when the database cannot be reached.
+    A fault of the cut is stored as `error` beside the last good payload, spec, pictures and their
+    times. Raises UnknownWindowError, and psycopg's own errors when the database cannot be reached.
+    """
+    try:
+        drawn = draw_cut(cut, window, settings, as_of=as_of)
+    except CutError as error:
+        return _store_error(settings, cut, window, run_id, str(error))
+    return _store(settings, cut, window, run_id, drawn)
+
+
+def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime) -> DrawnCut:
+    """Compute and draw one cut for one window, as of a moment with a time zone; store nothing.
+
+    The cut reads in one read-only snapshot of the database, each statement within the settings'
+    `statement_timeout`, and must read the tables of its `reads`, all of them and no other. Raises
+    CutError, UnknownWindowError, and psycopg's own errors when the database cannot be reached.
     """
     if window not in cut.windows:
         raise UnknownWindowError(
             f"{cut.cut_id} has no window {window!r}; it has {', '.join(cut.windows)}"
         )
-    try:
-        with reading_as_of(
-            connection_url, as_of=as_of, timezone=timezone, statement_timeout=statement_timeout
-        ) as connection:
-            oldest_poll = source_as_of(connection, cut.reads)
-            with _faults_of(cut, "compute"):
-                payload = json_payload(cut.compute(connection, window=window))
-        with _faults_of(cut, "chart"):
-            chart = chart_rendering.render(cut.chart(payload))
-    except _CutError as error:
-        return _store_error(connection_url, cut, window, run_id, str(error))
-    return _store(connection_url, cut, window, run_id, _Snapshot(payload, chart, oldest_poll))
+    with reading_as_of(
+        settings.database_url,
+        as_of=as_of,
+        timezone=settings.timezone,
+        statement_timeout=settings.statement_timeout,
+    ) as connection:
+        with _faults_of(cut, "compute"):
+            payload = json_payload(cut.compute(connection, window=window))
+            _refuse_other_reads(cut, touched_tables(connection))
+        oldest_poll = source_as_of(connection, cut.reads)
+    with _faults_of(cut, "chart"):
+        chart = chart_rendering.render(cut.chart(payload))
+    return DrawnCut(payload, chart, oldest_poll)
+
+
+def store_chart_runtime(connection: Connection) -> None:
+    """Keep what draws the specs in a browser: of the version that draws them here, once."""
+    version = chart_rendering.runtime_version()
+    with connection.transaction(), connection.cursor() as cursor:
+        if (version,) in cursor.execute(_SQL["runtime_version"]).fetchall():
+            return
+        javascript = gzip.compress(chart_rendering.runtime().encode(), mtime=0)
+        cursor.execute(_SQL["forget_runtime"], {"version": version})
+        cursor.execute(_SQL["store_runtime"], {"version": version, "javascript": javascript})
 
 
 def json_payload(payload: Any) -> dict[str, Json]:
@@ -134,17 +162,32 @@ def json_payload(payload: Any) -> dict[str, Json]:
     return _json_mapping(payload, "payload")
 
 
+def _refuse_other_reads(cut: AuditCut, touched: frozenset[TableRef]) -> None:
+    undeclared, unread = touched - set(cut.reads), set(cut.reads) - touched
+    if undeclared:
+        raise ReadsError(f"its SQL reads {_listed(undeclared)}; add it to META.reads")
+    if unread:
+        raise ReadsError(f"META.reads has {_listed(unread)}, which its SQL does not read")
+
+
+def _listed(tables: Set[TableRef]) -> str:
+    return ", ".join(sorted(map(str, tables)))
+
+
 def _columns(cut: AuditCut) -> dict[str, Any]:
     return {
         "cut_id": cut.cut_id,
         "page": cut.page,
+        "place": cut.place,
         "title": cut.title,
         "prose": cut.prose,
         "windows": list(cut.windows),
         "window_default": cut.window_default,
         "reads": [str(table) for table in cut.reads],
+        "metrics": list(cut.metrics),
         "methodology": cut.methodology,
         "how_to_read": cut.how_to_read,
+        "definition_hash": cut.definition_hash,
     }
 
 
@@ -156,7 +199,7 @@ def _faults_of(cut: AuditCut, step: str) -> Iterator[None]:
         line = fault_line(error, cut.path)
         place = f"{cut.path.name}:{line}" if line else cut.path.name
         message = f"{step} failed at {place}: {_reason(error)}"
-        raise _CutError(textwrap.shorten(message, _LONGEST_ERROR, placeholder=" ...")) from error
+        raise CutError(textwrap.shorten(message, _LONGEST_ERROR, placeholder=" ...")) from error
 
 
 def _reason(error: Exception) -> str:
@@ -167,28 +210,29 @@ def _reason(error: Exception) -> str:
 
 
 def _store(
-    connection_url: str, cut: AuditCut, window: str, run_id: str, snapshot: _Snapshot
+    settings: Settings, cut: AuditCut, window: str, run_id: str, drawn: DrawnCut
 ) -> SnapshotOutcome:
     row = {
         "cut_id": cut.cut_id,
         "window_key": window,
-        "payload": Jsonb(snapshot.payload),
-        "spec": Jsonb(snapshot.chart.spec),
-        "svg": snapshot.chart.svg,
-        "source_as_of": snapshot.source_as_of,
+        "payload": OrderedJson(drawn.payload),
+        "spec": Jsonb(drawn.chart.spec),
+        "svg": drawn.chart.svg,
+        "png": drawn.chart.png,
+        "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }
-    with psycopg.connect(connection_url) as connection:
+    with psycopg.connect(settings.database_url) as connection:
         connection.execute(_SQL["store"], row)
-    svg_bytes = len(snapshot.chart.svg.encode())
-    return SnapshotOutcome(cut.cut_id, window, snapshot.source_as_of, None, svg_bytes)
+    svg_bytes = len(drawn.chart.svg.encode())
+    return SnapshotOutcome(cut.cut_id, window, drawn.source_as_of, None, svg_bytes)
 
 
 def _store_error(
-    connection_url: str, cut: AuditCut, window: str, run_id: str, error: str
+    settings: Settings, cut: AuditCut, window: str, run_id: str, error: str
 ) -> SnapshotOutcome:
     row = {"cut_id": cut.cut_id, "window_key": window, "error": error, "run_id": run_id}
-    with psycopg.connect(connection_url) as connection:
+    with psycopg.connect(settings.database_url) as connection:
         connection.execute(_SQL["store_error"], row)
     return SnapshotOutcome(cut.cut_id, window, None, error, 0)
 

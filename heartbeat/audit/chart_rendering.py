@@ -1,21 +1,27 @@
-"""From an Altair chart to what is stored: a Vega-Lite spec that stands alone, and its SVG."""
+"""From an Altair chart to what is stored: a Vega-Lite spec that stands alone, and its pictures."""
 
 import json
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.metadata import version
 from typing import Any, Final
+from xml.sax.saxutils import quoteattr
 
 import altair as alt
 import vl_convert
 
 from heartbeat.audit import chart_theme
+from heartbeat.audit.palette import on_paper
 from heartbeat.errors import HeartbeatError
 
 _VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
+_PNG_SCALE: Final = 2
 _ADDRESS_KEYS: Final = frozenset({"url", "href"})
 _DATA_KEYS: Final = frozenset({"values", "datasets"})
 _TAG = re.compile(r"<[^>]*>")
+_FONT: Final = f"font-family={quoteattr(chart_theme.FONT, {chr(34): '&quot;'})}"
 _GENERATED_ID = re.compile(r"(?<=\bid=\")[a-z]+_?\d+(?=\")|(?<=url\(#)[a-z]+_?\d+(?=\))")
 
 
@@ -25,10 +31,14 @@ class ChartError(HeartbeatError):
 
 @dataclass(frozen=True)
 class RenderedChart:
-    """A chart that needs nothing from outside: the spec carries its data, the SVG its drawing."""
+    """A chart that needs nothing from outside: the spec carries its data.
+
+    `svg` is in the colours of the wall, `png` in those of white paper, at twice its size.
+    """
 
     spec: Mapping[str, Any]
     svg: str
+    png: bytes
 
 
 def render(chart: alt.TopLevelMixin) -> RenderedChart:
@@ -41,7 +51,26 @@ def render(chart: alt.TopLevelMixin) -> RenderedChart:
     addresses = list(_addresses(spec, "chart"))
     if addresses:
         raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")
-    return RenderedChart(spec, _svg(spec))
+    with _reasons():
+        svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
+        png = vl_convert.vegalite_to_png(
+            on_paper(json.dumps(spec)),
+            vl_version=_VEGA_LITE,
+            scale=_PNG_SCALE,
+            allowed_base_urls=[],
+        )
+    return RenderedChart(spec, _with_one_font(_with_stable_ids(svg)), png)
+
+
+def runtime_version() -> str:
+    """The version of the libraries that draw."""
+    return f"{version('vl-convert-python')}-{_VEGA_LITE}"
+
+
+def runtime() -> str:
+    """The same libraries for a browser, as a script; it sets `window.vegaEmbed`."""
+    script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", _VEGA_LITE)
+    return script
 
 
 def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
@@ -66,13 +95,18 @@ def _addresses(node: Any, where: str) -> Iterator[str]:
             yield from _addresses(value, f"{where}[{position}]")
 
 
-def _svg(spec: dict[str, Any]) -> str:
+@contextmanager
+def _reasons() -> Iterator[None]:
     try:
-        svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
+        yield
     except ValueError as error:
         reason = str(error).splitlines()
         raise ChartError(f"Vega-Lite cannot draw it: {reason[min(1, len(reason) - 1)]}") from error
-    return _with_stable_ids(svg)
+
+
+def _with_one_font(svg: str) -> str:
+    """The house font once, for the whole picture, and not on each of hundreds of labels."""
+    return svg.replace(f" {_FONT}", "").replace("<svg ", f"<svg {_FONT} ", 1)
 
 
 def _with_stable_ids(svg: str) -> str:

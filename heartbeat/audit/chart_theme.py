@@ -1,55 +1,78 @@
-"""The house look of the audit charts: the colours and type of the cockpit, on their own panel.
+"""The house look of the audit charts, and what the charts of all cuts share.
 
-The background belongs to the picture: a chart reads the same on the dark wall and on a light page.
+A picture is `CHART_WIDTH` wide at most and has no text below `SMALLEST_TEXT`: on a phone, where it
+is 360 px wide, that is 10 px, and on the page of a desk 17.
 """
 
-from enum import StrEnum
-from typing import Final
+import textwrap
+from collections.abc import Mapping
+from typing import Any, Final
 
 import altair as alt
 
+from heartbeat.audit.palette import SHADES, Colour
+
 THEME_NAME: Final = "heartbeat"
-CHART_WIDTH: Final = 700
-"""Width of a whole chart in px, labels included; text is sized to be read at that width."""
+CHART_WIDTH: Final = 600
+"""Width of a whole picture in px, labels and margins included."""
+SMALLEST_TEXT: Final = 17
+"""Smallest font size of a picture in px."""
 FONT: Final = '"Inter", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
 
-
-class Colour(StrEnum):
-    """The cockpit's palette; `ALARM` and `WARNING` mean red and amber there, and nothing else."""
-
-    PANEL = "#171d25"
-    LINE = "#2b3440"
-    TEXT = "#f4f6f8"
-    TEXT_SOFT = "#b6c0cb"
-    TEXT_FAINT = "#98a4b1"
-    NEUTRAL = "#7f8d9b"
-    ACCENT = "#7fb2ff"
-    ALARM = "#ff6b6b"
-    WARNING = "#ffb224"
-    NO_SIGNAL = "#c9b6ff"
-    TARGET = "#5fd0c5"
+_MARGIN = 12
+_HEADLINE_SIZE = 23
+_HEADLINE_LETTERS = 48
+_SUBTITLE_LETTERS = 66
 
 
-_CATEGORIES = [Colour.ACCENT, Colour.TARGET, Colour.NO_SIGNAL, "#e8a6c9", "#9fc98a", "#d9c7a3"]
-_SEQUENCE = ["#1f2a37", "#2c4a70", "#4374b0", Colour.ACCENT, "#d3e4ff"]
-_DIVERGING = [Colour.ALARM, "#8c4a4f", Colour.LINE, "#3a7f7a", Colour.TARGET]
+def title(payload: Mapping[str, Any], drawn: str) -> alt.Title:
+    """The payload's `headline`, in lines that fit, over what is drawn, in which units."""
+    return alt.Title(
+        textwrap.wrap(payload["headline"], _HEADLINE_LETTERS),
+        subtitle=textwrap.wrap(drawn, _SUBTITLE_LETTERS),
+    )
+
+
+def shade(value: float, highest: float) -> int:
+    """The place in `SHADES` of a value between 0 and the highest: six equal steps."""
+    if highest <= 0:
+        return 0
+    return min(len(SHADES) - 1, int(len(SHADES) * value / highest))
+
+
+def shade_colour(field: str) -> alt.Color:
+    """The fill of cells whose `field` holds places in `SHADES`."""
+    return alt.Color(f"{field}:O", legend=None).scale(
+        domain=list(range(len(SHADES))), range=list(SHADES)
+    )
+
+
+def shade_text_colour(field: str) -> alt.Color:
+    """The colour of text on cells whose `field` holds places in `SHADES`."""
+    lower = len(SHADES) // 2
+    return alt.Color(f"{field}:O", legend=None).scale(
+        domain=list(range(len(SHADES))),
+        range=[Colour.TEXT] * lower + [Colour.ON_SHADE] * (len(SHADES) - lower),
+    )
 
 
 _CONFIG: Final[alt.theme.ConfigKwds] = {
     "background": Colour.PANEL,
     "font": FONT,
-    "padding": 20,
+    "padding": _MARGIN,
     "autosize": {"type": "fit", "contains": "padding"},
     "view": {"continuousWidth": CHART_WIDTH, "continuousHeight": 340, "stroke": None},
     "title": {
         "anchor": "start",
         "frame": "bounds",
-        "offset": 18,
+        "offset": 24,
         "color": Colour.TEXT,
-        "fontSize": 21,
+        "fontSize": _HEADLINE_SIZE,
         "fontWeight": 600,
+        "lineHeight": 28,
         "subtitleColor": Colour.TEXT_SOFT,
-        "subtitleFontSize": 15,
+        "subtitleFontSize": SMALLEST_TEXT,
+        "subtitleLineHeight": 22,
         "subtitlePadding": 6,
     },
     "axis": {
@@ -57,36 +80,44 @@ _CONFIG: Final[alt.theme.ConfigKwds] = {
         "ticks": False,
         "gridColor": Colour.LINE,
         "labelColor": Colour.TEXT_SOFT,
-        "labelFontSize": 14,
-        "labelPadding": 8,
+        "labelFontSize": SMALLEST_TEXT,
+        "labelPadding": 6,
+        "labelLimit": 260,
         "titleColor": Colour.TEXT_FAINT,
-        "titleFontSize": 14,
+        "titleFontSize": SMALLEST_TEXT,
         "titleFontWeight": 400,
     },
     "legend": {
         "labelColor": Colour.TEXT_SOFT,
-        "labelFontSize": 14,
+        "labelFontSize": SMALLEST_TEXT,
         "titleColor": Colour.TEXT_FAINT,
-        "titleFontSize": 14,
+        "titleFontSize": SMALLEST_TEXT,
         "titleFontWeight": 400,
     },
     "header": {
         "labelColor": Colour.TEXT_SOFT,
-        "labelFontSize": 14,
+        "labelFontSize": SMALLEST_TEXT,
         "titleColor": Colour.TEXT_FAINT,
-        "titleFontSize": 14,
+        "titleFontSize": SMALLEST_TEXT,
     },
     "range": {
-        "category": _CATEGORIES,
-        "ordinal": _SEQUENCE,
-        "ramp": _SEQUENCE,
-        "heatmap": _SEQUENCE,
-        "diverging": _DIVERGING,
+        "category": [
+            Colour.ACCENT,
+            Colour.CONTRAST,
+            Colour.TARGET,
+            Colour.SAND,
+            Colour.NEUTRAL,
+            Colour.QUIET,
+        ],
+        "ordinal": list(SHADES),
+        "ramp": list(SHADES),
+        "heatmap": list(SHADES),
+        "diverging": [Colour.CONTRAST, Colour.QUIET, Colour.ACCENT],
     },
-    "mark": {"color": Colour.ACCENT},
-    "text": {"color": Colour.TEXT, "fontSize": 15},
+    "mark": {"color": Colour.ACCENT, "tooltip": {"content": "data"}},
+    "text": {"color": Colour.TEXT, "fontSize": SMALLEST_TEXT},
     "rule": {"color": Colour.NEUTRAL},
-    "line": {"strokeWidth": 2},
+    "line": {"strokeWidth": 2.5},
 }
 
 

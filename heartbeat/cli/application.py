@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from heartbeat.cli import metric, metric_new, registry, source, stack, today, work
+from heartbeat.cli import cut, cut_new, metric, metric_new, registry, source, stack, today, work
 from heartbeat.errors import HeartbeatError
 
 app = typer.Typer(
@@ -18,6 +18,8 @@ app.add_typer(source.app, name="source")
 app.add_typer(registry.app, name="registry")
 metric.app.command("new")(metric_new.new)
 app.add_typer(metric.app, name="metric")
+cut.app.command("new")(cut_new.new)
+app.add_typer(cut.app, name="cut")
 for command in (
     *(stack.up, stack.serve, stack.migrate, stack.validate),
     *(work.refresh, work.ingest, work.compute, work.benchmark, work.segments, today.today),

@@ -1,6 +1,5 @@
 """The command that leads an author from a landed table to a metric."""
 
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -9,19 +8,18 @@ from typing import Annotated
 import psycopg
 import typer
 
+from heartbeat.cli.columns import asked_column
 from heartbeat.cli.marts import opened_marts
 from heartbeat.cli.metric import print_metric
 from heartbeat.errors import ContentError, HeartbeatError
-from heartbeat.landing.catalog import Column
 from heartbeat.lint.linter import lint
 from heartbeat.metrics.compute import compute_and_store
 from heartbeat.metrics.metric import Direction, Period
 from heartbeat.metrics.metric_draft import ROLLING, Draft, Measure
 from heartbeat.metrics.metric_file import parse_metric
 from heartbeat.metrics.registry import sync
-from heartbeat.project import LandedTable, Project
+from heartbeat.project import Project
 from heartbeat.settings import Settings
-from heartbeat.table_reference import TableRef
 
 
 def new(
@@ -47,12 +45,12 @@ def new(
     """Write a first metric from a landed table, lint it, and show its number."""
     settings = Settings.load()
     project = Project(settings.project)
-    landed = _landed_table(project, table)
+    landed = project.landed_table(table)
     if measure is not Measure.COUNT and column is None:
-        column = _asked("Column that is measured", landed.table.columns)
+        column = asked_column("Column that is measured", landed.table.columns)
     if period in ROLLING and time_column is None:
         temporal = [each for each in landed.table.columns if each.is_temporal]
-        time_column = _asked("Column that dates a row", temporal)
+        time_column = asked_column("Column that dates a row", temporal)
     draft = Draft(
         metric_id=metric_id,
         code=code,
@@ -80,11 +78,6 @@ def new(
     _try_out(metric_id)
 
 
-def _asked(question: str, columns: Sequence[Column]) -> str:
-    names = ", ".join(each.landed_as for each in columns)
-    return str(typer.prompt(f"{question} ({names})"))
-
-
 def _refuse_what_is_no_metric(path: Path, text: str, project: Project) -> None:
     with TemporaryDirectory() as folder:
         tried = Path(folder) / path.name
@@ -96,16 +89,6 @@ def _refuse_what_is_no_metric(path: Path, text: str, project: Project) -> None:
     for other in project.metrics.metrics:
         if other.code == metric.code:
             raise HeartbeatError(f"code {metric.code} is used by {other.path.name}; take another")
-
-
-def _landed_table(project: Project, name: str) -> LandedTable:
-    schema, _, table = name.partition(".")
-    landed = project.tables.get(TableRef(schema, table))
-    if landed is None:
-        near = sorted(str(each) for each in project.tables if each.schema == schema)
-        known = near or sorted({each.schema for each in project.tables})
-        raise HeartbeatError(f"no source lands {name}; there are {', '.join(known) or 'none'}")
-    return landed
 
 
 def _try_out(metric_id: str) -> None:

@@ -12,6 +12,7 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from heartbeat.cli.marts import opened_marts
+from heartbeat.cli.moment import moment
 from heartbeat.errors import HeartbeatError
 from heartbeat.metrics.benchmarking import store_benchmarks
 from heartbeat.metrics.compute import Outcome, compute_and_store
@@ -106,7 +107,7 @@ def compute(
         if as_of is None:
             failed = _compute_now(chosen, settings, all_days)
         else:
-            failed = _compute_past(chosen, settings, _moment(as_of))
+            failed = _compute_past(chosen, settings, moment(as_of))
     if failed:
         raise HeartbeatError(f"{failed} of {len(chosen)} metrics failed")
 
@@ -205,7 +206,7 @@ def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> i
     return sum(_show(outcome) for outcome in outcomes)
 
 
-def _compute_past(metrics: list[Metric], settings: Settings, moment: datetime) -> int:
+def _compute_past(metrics: list[Metric], settings: Settings, as_of: datetime) -> int:
     with psycopg.connect(settings.database_url) as connection:
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
     return sum(
@@ -213,7 +214,7 @@ def _compute_past(metrics: list[Metric], settings: Settings, moment: datetime) -
             compute_one(
                 metric,
                 settings,
-                as_of=moment,
+                as_of=as_of,
                 lines=lines.get(metric.metric_id),
                 with_history=False,
             )
@@ -226,14 +227,6 @@ def _show(outcome: Outcome) -> bool:
     value = outcome.error or f"{outcome.value} {outcome.status or ''}".rstrip()
     typer.echo(f"{outcome.metric_id}  {value}", err=bool(outcome.error))
     return outcome.error is not None
-
-
-def _moment(text: str) -> datetime:
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError as error:
-        raise HeartbeatError(f"--as-of {text}: write it as 2026-03-31T23:59:59+00:00") from error
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 def _run_id() -> str:

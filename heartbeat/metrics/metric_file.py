@@ -34,6 +34,11 @@ class LoadedMetrics:
     metrics: tuple[Metric, ...]
     problems: tuple[ContentError, ...]
 
+    @property
+    def broken(self) -> frozenset[str]:
+        """Ids of the files that are there and cannot be used."""
+        return frozenset(problem.path.stem for problem in self.problems)
+
 
 def load_metrics(folder: Path) -> LoadedMetrics:
     """Read every `*.sql` file directly in the folder; a folder that is not there has no metrics.

@@ -106,7 +106,7 @@ def _plan(
     loaded: LoadedMetrics,
     values: Mapping[str, Mapping[str, Any]],
 ) -> SyncPlan:
-    broken = {problem.path.stem for problem in loaded.problems}
+    broken = loaded.broken
     kept_codes = {row["code"] for name, row in registered.items() if name in broken}
     usable = [metric for metric in loaded.metrics if metric.code not in kept_codes]
     changes = [

@@ -13,13 +13,16 @@ from psycopg import Connection
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.job import (
     ACTOR_TAG,
+    AUDIT_JOB,
     REFRESH_JOB,
     SCOPE_OF_EVERYTHING,
     SCOPE_TAG,
     TRIGGER_TAG,
     JobState,
     RefreshJob,
+    cut_asset,
     describe,
+    draws,
     planned,
     queue_place,
     read_ledger,
@@ -113,6 +116,25 @@ class RefreshDesk:
         )
         return ticket
 
+    def request_cut(
+        self, connection: Connection[Any], cut_id: str, *, trigger: str, actor: str
+    ) -> Ticket:
+        """Compute and draw one audit cut on the rows that are landed, or join a job that will.
+
+        The connection's transaction keeps others that ask from asking at the same time. Raises
+        DagsterError.
+        """
+        connection.execute(_STATEMENTS["hold"])
+        active = self._dagster.active_runs()
+        for run in active:
+            if run.status in _JOINED and draws(run, cut_id):
+                return Ticket(run.run_id, True, state_of(run), queue_place(run, active))
+        assets = frozenset([cut_asset(cut_id)])
+        tags = {TRIGGER_TAG: trigger, ACTOR_TAG: actor, SCOPE_TAG: _fingerprint(Scope(assets))}
+        job_id = self._dagster.launch(AUDIT_JOB, assets, tags)
+        waiting = sum(state_of(run) is JobState.QUEUED for run in active)
+        return Ticket(job_id, False, JobState.QUEUED, waiting + 1)
+
     def _queued_since(
         self, asked_at: float | None, metric_ids: Collection[str] | None
     ) -> Ticket | None:
@@ -146,7 +168,7 @@ class RefreshDesk:
         return describe(
             run,
             graph or self._known_graph(),
-            read_ledger(connection, run.run_id),
+            read_ledger(connection, run),
             active=self._active_beside(run) if active is None else active,
             failure=self._dagster.failure(run.run_id) if run.status == "FAILURE" else None,
             estimated_seconds=self._estimate(run),

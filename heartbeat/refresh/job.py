@@ -1,7 +1,7 @@
 """A refresh as people and programs see it: a Dagster run, and what the ledgers say of it so far."""
 
 from collections.abc import Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from typing import Any
@@ -10,13 +10,16 @@ from psycopg import Connection
 from psycopg.rows import tuple_row
 
 from heartbeat.refresh.run import Run
-from heartbeat.refresh.scope import AssetGraph, Scope
+from heartbeat.refresh.scope import AssetGraph, AssetPath, Scope
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("refresh")
 
 REFRESH_JOB = "refresh"
 """The Dagster job of all tables and all metrics; a targeted refresh is a part of it."""
+
+AUDIT_JOB = "audit"
+"""The Dagster job of all audit cuts; the refresh of one is a part of it."""
 
 TRIGGER_TAG = "heartbeat/trigger"
 ACTOR_TAG = "heartbeat/actor"
@@ -25,6 +28,8 @@ SCOPE_TAG = "heartbeat/scope"
 SCOPE_OF_EVERYTHING = "everything"
 
 _OF_EVERYTHING = (REFRESH_JOB, "reconcile", "__ASSET_JOB")
+_OF_EVERY_CUT = (AUDIT_JOB, "__ASSET_JOB")
+_CUT = "audit_cut"
 _SCHEDULE_TAG = "dagster/schedule_name"
 _FAILURE_REASON_TAG = "dagster/failure_reason"
 _OF_THE_RUN_ITSELF = ("STEP_FAILURE", "RUN_EXCEPTION", "JOB_INITIALIZATION_FAILURE")
@@ -64,7 +69,7 @@ _STATES = {
 
 @dataclass(frozen=True)
 class Progress:
-    """How many of the planned tables or metrics are done, and the names of those that failed."""
+    """How many of the planned things are done, and the names of those that failed."""
 
     done: int
     planned: int
@@ -82,6 +87,8 @@ class RefreshJob:
     """The landed schema that is being landed."""
     tables: Progress
     metrics: Progress
+    cuts: Progress
+    """Of audit cuts, in windows: each window of a cut is a picture of its own."""
     trigger: str
     """ui, api, schedule, or dagster for a run that someone started there."""
     queue_place: int | None
@@ -103,17 +110,38 @@ class Ledger:
 
     tables: Mapping[str, bool]
     metrics: Mapping[str, bool]
+    windows: Mapping[str, bool | None] = field(default_factory=dict)
+    """Every window of the cuts that the run is to draw; None: not drawn yet."""
 
 
-def read_ledger(connection: Connection[Any], run_id: str) -> Ledger:
+def read_ledger(connection: Connection[Any], run: Run) -> Ledger:
     """What the ledgers hold of a run."""
+    asked = {"run_id": run.run_id, "cut_ids": _selected_cuts(run)}
     with connection.cursor(row_factory=tuple_row) as cursor:
         return Ledger(
             *(
-                dict(cursor.execute(_STATEMENTS[name], {"run_id": run_id}).fetchall())
-                for name in ("landed", "computed")
+                dict(cursor.execute(_STATEMENTS[name], asked).fetchall())
+                for name in ("landed", "computed", "drawn")
             )
         )
+
+
+def draws(run: Run, cut_id: str) -> bool:
+    """Whether a run computes and draws that audit cut."""
+    chosen = _selected_cuts(run)
+    return chosen is None or cut_id in chosen
+
+
+def cut_asset(cut_id: str) -> AssetPath:
+    """The asset of an audit cut."""
+    return (_CUT, cut_id)
+
+
+def _selected_cuts(run: Run) -> list[str] | None:
+    """The ids of the cuts that a run draws; None: all."""
+    if run.selection is not None:
+        return [path[1] for path in run.selection if path[0] == _CUT]
+    return None if run.job in _OF_EVERY_CUT else []
 
 
 def planned(run: Run, graph: AssetGraph) -> Scope:
@@ -156,6 +184,7 @@ def describe(
     phase = _phase(run, bool(waiting))
     landed = _progress(tables, ledger.tables)
     computed = _progress(scope.metrics, ledger.metrics)
+    drawn = _progress(ledger.windows, _done(ledger.windows))
     return RefreshJob(
         job_id=run.run_id,
         state=state_of(run),
@@ -163,6 +192,7 @@ def describe(
         schema=waiting[0].partition(".")[0] if phase is Phase.LANDING else None,
         tables=landed,
         metrics=computed,
+        cuts=drawn,
         trigger=_trigger(run),
         queue_place=queue_place(run, active),
         queued_at=run.created_at,
@@ -170,7 +200,7 @@ def describe(
         ended_at=run.ended_at,
         elapsed_seconds=_elapsed(run, now),
         estimated_seconds=estimated_seconds,
-        reason=_reason(state_of(run), landed, computed, failure),
+        reason=_reason(state_of(run), (landed, computed, drawn), failure),
     )
 
 
@@ -180,6 +210,10 @@ def _progress(names: Collection[str], done: Mapping[str, bool]) -> Progress:
         planned=len(names),
         failed=tuple(sorted(name for name, failed in done.items() if failed)),
     )
+
+
+def _done(windows: Mapping[str, bool | None]) -> Mapping[str, bool]:
+    return {name: failed for name, failed in windows.items() if failed is not None}
 
 
 def _phase(run: Run, tables_wait: bool) -> Phase:
@@ -203,16 +237,14 @@ def _elapsed(run: Run, now: datetime) -> float | None:
     return ((run.ended_at or now) - run.started_at).total_seconds()
 
 
-def _reason(
-    state: JobState, tables: Progress, metrics: Progress, failure: str | None
-) -> str | None:
+def _reason(state: JobState, progress: tuple[Progress, ...], failure: str | None) -> str | None:
     if state is JobState.LOST:
         return failure or "Dagster does not say why"
     if state is not JobState.FAILED:
         return None
     told = [
-        f"{what}: {', '.join(progress.failed)}"
-        for what, progress in (("did not land", tables), ("not computed", metrics))
-        if progress.failed
+        f"{what}: {', '.join(each.failed)}"
+        for what, each in zip(("did not land", "not computed", "not drawn"), progress, strict=True)
+        if each.failed
     ]
     return "; ".join(told) or failure

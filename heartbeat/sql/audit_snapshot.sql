@@ -3,26 +3,33 @@ select cut_id from heartbeat.audit_cut_registry
 
 -- name: register
 insert into heartbeat.audit_cut_registry as registered
-    (cut_id, page, title, prose, windows, window_default, reads, methodology, how_to_read)
+    (cut_id, page, place, title, prose, windows, window_default, reads, metrics, methodology, how_to_read,
+     definition_hash)
 values (
-    %(cut_id)s, %(page)s, %(title)s, %(prose)s, %(windows)s, %(window_default)s,
-    %(reads)s, %(methodology)s, %(how_to_read)s
+    %(cut_id)s, %(page)s, %(place)s, %(title)s, %(prose)s, %(windows)s, %(window_default)s,
+    %(reads)s, %(metrics)s, %(methodology)s, %(how_to_read)s,
+    %(definition_hash)s
 )
 on conflict (cut_id) do update set
     page = excluded.page,
+    place = excluded.place,
     title = excluded.title,
     prose = excluded.prose,
     windows = excluded.windows,
     window_default = excluded.window_default,
     reads = excluded.reads,
+    metrics = excluded.metrics,
     methodology = excluded.methodology,
-    how_to_read = excluded.how_to_read
+    how_to_read = excluded.how_to_read,
+    definition_hash = excluded.definition_hash
 where (
-    registered.page, registered.title, registered.prose, registered.windows,
-    registered.window_default, registered.reads, registered.methodology, registered.how_to_read
+    registered.page, registered.place, registered.title, registered.prose, registered.windows,
+    registered.window_default, registered.reads, registered.metrics, registered.methodology,
+    registered.how_to_read, registered.definition_hash
 ) is distinct from (
-    excluded.page, excluded.title, excluded.prose, excluded.windows,
-    excluded.window_default, excluded.reads, excluded.methodology, excluded.how_to_read
+    excluded.page, excluded.place, excluded.title, excluded.prose, excluded.windows,
+    excluded.window_default, excluded.reads, excluded.metrics, excluded.methodology,
+    excluded.how_to_read, excluded.definition_hash
 )
 returning cut_id
 
@@ -33,15 +40,16 @@ returning cut_id
 
 -- name: store
 insert into heartbeat.audit_cut_snapshot
-    (cut_id, window_key, payload, spec, svg, computed_at, source_as_of, error, run_id)
+    (cut_id, window_key, payload, spec, svg, png, computed_at, source_as_of, error, run_id)
 values (
-    %(cut_id)s, %(window_key)s, %(payload)s, %(spec)s, %(svg)s, now(), %(source_as_of)s, null,
+    %(cut_id)s, %(window_key)s, %(payload)s, %(spec)s, %(svg)s, %(png)s, now(), %(source_as_of)s, null,
     %(run_id)s
 )
 on conflict (cut_id, window_key) do update set
     payload = excluded.payload,
     spec = excluded.spec,
     svg = excluded.svg,
+    png = excluded.png,
     computed_at = excluded.computed_at,
     source_as_of = excluded.source_as_of,
     error = null,
@@ -53,3 +61,13 @@ values (%(cut_id)s, %(window_key)s, %(error)s, %(run_id)s)
 on conflict (cut_id, window_key) do update set
     error = excluded.error,
     run_id = excluded.run_id
+
+-- name: runtime_version
+select version from heartbeat.chart_runtime
+
+-- name: forget_runtime
+delete from heartbeat.chart_runtime where version <> %(version)s
+
+-- name: store_runtime
+insert into heartbeat.chart_runtime (version, javascript) values (%(version)s, %(javascript)s)
+on conflict (version) do nothing

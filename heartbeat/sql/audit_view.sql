@@ -1,14 +1,34 @@
 -- name: cuts
-select cut_id, page, title, prose, windows, window_default, reads, methodology, how_to_read, owner, verification_state
-  from heartbeat.audit_cut_registry
- order by page <> 'overview', page, registered_at, cut_id
+select cut.cut_id, cut.page, cut.title, cut.prose, cut.windows, cut.window_default, cut.reads,
+       array(
+           select metric.metric_id
+             from heartbeat.metric_registry as metric
+            where cut.cut_id = any (metric.cuts) or metric.metric_id = any (cut.metrics)
+            order by metric.code
+       ) as metrics,
+       cut.methodology, cut.how_to_read, cut.owner,
+       case
+           when cut.verification_state = 'verified' and cut.verified_hash = cut.definition_hash then 'verified'
+           else 'unverified'
+       end as verification_state,
+       cut.verification_state = 'verified' and cut.verified_hash is distinct from cut.definition_hash as lapsed
+  from heartbeat.audit_cut_registry as cut
+ order by cut.page <> 'overview', cut.page, cut.place, cut.cut_id
 
 -- name: snapshots
-select cut_id, window_key, payload, spec, computed_at, source_as_of, error, svg is not null as drawn
+select cut_id, window_key, payload, svg, computed_at, source_as_of, error
   from heartbeat.audit_cut_snapshot
- where cut_id = any(%(cut_ids)s)
+ where cut_id = any (%(cut_ids)s) and window_key = any (%(windows)s)
 
--- name: drawing
-select svg
+-- name: spec
+select spec
   from heartbeat.audit_cut_snapshot
  where cut_id = %(cut_id)s and window_key = %(window)s
+
+-- name: picture
+select svg, png, payload, computed_at
+  from heartbeat.audit_cut_snapshot
+ where cut_id = %(cut_id)s and window_key = %(window)s and svg is not null
+
+-- name: runtime
+select version, javascript from heartbeat.chart_runtime

@@ -2,7 +2,13 @@
 -- Definitions are long, and only their difference is told.
 select registry.metric_id, registry.code, registry.name, registry.short_name, registry.unit, registry.period,
        registry.direction, registry.kind, registry.norm_value, registry.alert_value, registry.target_value,
-       registry.target_due_date, registry.verification_state, registry.owner, registry.reads, registry.cuts,
+       registry.target_due_date, registry.verification_state, registry.owner, registry.reads,
+       registry.cuts || array(
+           select cut.cut_id
+             from heartbeat.audit_cut_registry as cut
+            where registry.metric_id = any (cut.metrics) and cut.cut_id <> all (registry.cuts)
+            order by cut.cut_id
+       ) as cuts,
        registry.amber_z, registry.red_z, registry.registered_at,
        registry.benchmark_mean, registry.benchmark_stddev, registry.benchmark_n, registry.benchmark_weekday_means,
        registry.definition_hash, registry.definition_changed_at,

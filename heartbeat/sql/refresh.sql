@@ -13,3 +13,12 @@ select metric_id as name, bool_or(error is not null) as failed
   from heartbeat.metric_observation
  where run_id = %(run_id)s
  group by 1
+
+-- name: drawn
+select cut.cut_id || ' ' || planned.window_key as name,
+       case when snapshot.run_id is not null then snapshot.error is not null end as failed
+  from heartbeat.audit_cut_registry as cut
+ cross join unnest(cut.windows) as planned (window_key)
+  left join heartbeat.audit_cut_snapshot as snapshot
+    on snapshot.cut_id = cut.cut_id and snapshot.window_key = planned.window_key and snapshot.run_id = %(run_id)s
+ where %(cut_ids)s::text[] is null or cut.cut_id = any (%(cut_ids)s)

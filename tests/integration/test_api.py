@@ -1,6 +1,5 @@
 """The API over HTTP on a real database."""
 
-import json
 import re
 import shutil
 import socket
@@ -64,7 +63,6 @@ CONTRACT = {
     "restated",
 }
 HOSTILE = "<img src=x onerror=alert(1)>'\"&"
-SVG = '<svg xmlns="http://www.w3.org/2000/svg" width="10" height="10"/>'
 
 
 @pytest.fixture
@@ -286,82 +284,6 @@ def _until(client: httpx.Client, status: int) -> httpx.Response:
             return response
         time.sleep(0.1)
     raise AssertionError(f"healthz never answered {status}: {response.text}")
-
-
-@pytest.fixture
-def cuts(marts: psycopg.Connection) -> None:
-    """Two cuts on two pages; one was computed once over its default window, then failed."""
-    now = datetime.now(UTC)
-    for cut_id, page in (("money_at_risk", "overview"), ("balance_movers", "clients")):
-        marts.execute(
-            "insert into heartbeat.audit_cut_registry (cut_id, page, title, prose, windows,"
-            " window_default, reads, methodology, how_to_read)"
-            " values (%s, %s, %s, %s, '{7d,30d}', '30d', '{core.payment}', 'Summed.', 'Taller.')",
-            [cut_id, page, HOSTILE, HOSTILE],
-        )
-    marts.execute(
-        "insert into heartbeat.audit_cut_snapshot (cut_id, window_key, payload, spec, svg,"
-        " computed_at, source_as_of, error, run_id)"
-        " values ('money_at_risk', '30d', %s, '{}', %s, %s, %s, 'timeout', 'run')",
-        [
-            json.dumps({"total": 1.5}),
-            SVG,
-            now - timedelta(hours=7),
-            now - timedelta(hours=8),
-        ],
-    )
-
-
-@pytest.mark.usefixtures("cuts")
-def test_the_registry_leads_with_the_overview(client: httpx.Client) -> None:
-    document = client.get("/api/audit/registry").json()
-    assert document["pages"] == ["overview", "clients"]
-    assert [cut["cut_id"] for cut in document["cuts"]] == ["money_at_risk", "balance_movers"]
-
-
-@pytest.mark.usefixtures("cuts")
-def test_audit_leads_to_the_first_page(client: httpx.Client) -> None:
-    assert client.get("/audit").headers["location"] == "/audit/overview"
-
-
-@pytest.mark.usefixtures("cuts")
-def test_a_cut_carries_its_last_good_payload_and_its_error(client: httpx.Client) -> None:
-    document = client.get("/api/audit/cuts/money_at_risk").json()
-    assert (document["window"], document["windows"]) == ("30d", ["7d", "30d"])
-    assert document["snapshot"]["payload"] == {"total": 1.5}
-    assert document["snapshot"]["error"] == "timeout"
-    assert document == client.get("/api/audit/pages/overview").json()["cuts"][0]
-
-
-@pytest.mark.usefixtures("cuts")
-def test_a_window_without_a_snapshot_is_empty_and_an_unknown_one_is_refused(
-    client: httpx.Client,
-) -> None:
-    assert client.get("/api/audit/cuts/money_at_risk?window=7d").json()["snapshot"] is None
-    refused = client.get("/api/audit/cuts/money_at_risk?window=9d")
-    assert refused.status_code == 422
-    assert refused.json()["detail"] == "money_at_risk has no window '9d'; it has 7d, 30d"
-    assert client.get("/audit/overview?window=9d").status_code == 422
-
-
-@pytest.mark.usefixtures("cuts")
-def test_an_audit_page_shows_the_last_picture_with_its_age_and_the_error(
-    client: httpx.Client,
-) -> None:
-    page = client.get("/audit/overview").text
-    assert '<img src="/audit/cuts/money_at_risk.svg?window=30d"' in page
-    assert "computed 7 h ago" in page
-    assert "The last compute failed: timeout" in page
-    assert "&lt;img src=x onerror=alert(1)&gt;" in page
-    assert "Not computed yet" in client.get("/audit/clients").text
-
-
-@pytest.mark.usefixtures("cuts")
-def test_a_picture_can_do_nothing_even_when_it_is_opened_on_its_own(client: httpx.Client) -> None:
-    picture = client.get("/audit/cuts/money_at_risk.svg?window=30d")
-    assert (picture.text, picture.headers["content-type"]) == (SVG, "image/svg+xml")
-    assert picture.headers["content-security-policy"].startswith("default-src 'none'")
-    assert client.get("/audit/cuts/money_at_risk.svg?window=7d").status_code == 404
 
 
 def test_no_cut_is_a_page_that_says_so(client: httpx.Client) -> None:

@@ -21,6 +21,7 @@ from heartbeat.audit.audit_snapshot import (
     sync_cuts,
 )
 from heartbeat.audit.chart_rendering import ChartError, render
+from heartbeat.settings import Settings
 
 AS_OF = datetime(2026, 2, 14, 12, tzinfo=UTC)
 
@@ -41,6 +42,7 @@ META = {
 
 
 def compute(conn, *, window):
+    conn.execute("select from bank_core.payment, bank_core.entry")
     (as_of,) = conn.execute("select heartbeat.as_of()").fetchone()
     return {"as_of": as_of, "window": window, "n": 3}
 
@@ -52,6 +54,12 @@ def chart(payload):
 
 @pytest.fixture
 def url(marts_url: str) -> str:
+    with psycopg.connect(marts_url) as connection:
+        connection.execute(
+            "create schema bank_core; create table bank_core.payment (id int);"
+            "create table bank_core.entry (id int); create table bank_core.client (id int);"
+            "call heartbeat.open_to_readers('bank_core', array['payment', 'entry', 'client'])"
+        )
     return marts_url
 
 
@@ -69,7 +77,11 @@ def written(folder: Path, content: str = CUT, name: str = "payments") -> AuditCu
 
 
 def computed(url: str, cut: AuditCut, *, run_id: str = "run-1") -> SnapshotOutcome:
-    return compute_snapshot(url, cut, "7d", as_of=AS_OF, run_id=run_id)
+    return compute_snapshot(cut, "7d", settings_on(url), as_of=AS_OF, run_id=run_id)
+
+
+def settings_on(url: str, **others: Any) -> Settings:
+    return Settings.load().model_copy(update={"explicit_database_url": url, **others})
 
 
 def rows(url: str, query: str) -> list[dict[str, Any]]:
@@ -174,6 +186,7 @@ def test_a_compute_stores_payload_spec_and_drawing(url: str, folder: Path) -> No
     assert row["payload"] == {"as_of": AS_OF.isoformat(), "window": "7d", "n": 3}
     assert row["spec"]["mark"]["type"] == "bar"
     assert row["svg"].startswith("<svg")
+    assert row["png"].startswith(b"\x89PNG")
     assert outcome.svg_bytes == len(row["svg"].encode())
     assert row["error"] is None
 
@@ -182,7 +195,7 @@ def test_each_window_has_a_snapshot_of_its_own(url: str, folder: Path) -> None:
     cut = written(folder)
 
     for window in cut.windows:
-        compute_snapshot(url, cut, window, as_of=AS_OF, run_id="run-1")
+        compute_snapshot(cut, window, settings_on(url), as_of=AS_OF, run_id="run-1")
 
     stored = rows(url, "select window_key, payload from heartbeat.audit_cut_snapshot order by 1")
     assert [(row["window_key"], row["payload"]["window"]) for row in stored] == [
@@ -193,7 +206,7 @@ def test_each_window_has_a_snapshot_of_its_own(url: str, folder: Path) -> None:
 
 def test_a_window_that_the_cut_does_not_have_is_refused(url: str, folder: Path) -> None:
     with pytest.raises(UnknownWindowError, match="payments has no window '90d'; it has 7d, 30d"):
-        compute_snapshot(url, written(folder), "90d", as_of=AS_OF, run_id="run-1")
+        compute_snapshot(written(folder), "90d", settings_on(url), as_of=AS_OF, run_id="run-1")
 
 
 @pytest.mark.parametrize(
@@ -226,12 +239,12 @@ FAULTS = {
     "SQL error": (
         '"select heartbeat.as_of()"',
         '"select * from bank_core.gone"',
-        'compute failed at payments.py:18: UndefinedTable: relation "bank_core.gone"',
+        'compute failed at payments.py:19: UndefinedTable: relation "bank_core.gone"',
     ),
     "Python error": (
         '"n": 3',
         '"n": {}["x"]',
-        "compute failed at payments.py:19: KeyError: 'x'",
+        "compute failed at payments.py:20: KeyError: 'x'",
     ),
     "NaN": (
         '"n": 3',
@@ -246,17 +259,27 @@ FAULTS = {
     "write": (
         '"select heartbeat.as_of()"',
         '"delete from heartbeat.table_load returning now()"',
-        "compute failed at payments.py:18: ReadOnlySqlTransaction: cannot execute DELETE",
+        "compute failed at payments.py:19: ReadOnlySqlTransaction: cannot execute DELETE",
     ),
     "write after a commit": (
         '"select heartbeat.as_of()"',
         '"select 1"); conn.commit(); conn.execute("delete from heartbeat.table_load"',
-        "compute failed at payments.py:18: ReadOnlySqlTransaction: cannot execute DELETE",
+        "compute failed at payments.py:19: ReadOnlySqlTransaction: cannot execute DELETE",
+    ),
+    "table that is not declared": (
+        'bank_core.entry")',
+        'bank_core.entry, bank_core.client")',
+        "compute failed at payments.py: its SQL reads bank_core.client; add it to META.reads",
+    ),
+    "declared table that is not read": (
+        'bank_core.payment, bank_core.entry")',
+        'bank_core.entry")',
+        "compute failed at payments.py: META.reads has bank_core.payment, which its SQL does not",
     ),
     "chart error": (
         'payload["n"]',
         'payload["m"]',
-        "chart failed at payments.py:23: KeyError: 'm'",
+        "chart failed at payments.py:24: KeyError: 'm'",
     ),
     "chart of another library": (
         "return alt.Chart",
@@ -306,18 +329,17 @@ def test_a_good_compute_clears_the_error(url: str, folder: Path) -> None:
 def test_a_statement_beyond_the_timeout_is_the_cuts_fault(url: str, folder: Path) -> None:
     cut = written(folder, CUT.replace("select heartbeat.as_of()", "select pg_sleep(60)"))
 
-    outcome = compute_snapshot(
-        url, cut, "7d", as_of=AS_OF, run_id="run-1", statement_timeout="50ms"
-    )
+    settings = settings_on(url, statement_timeout="50ms")
+    outcome = compute_snapshot(cut, "7d", settings, as_of=AS_OF, run_id="run-1")
 
     assert outcome.error == (
-        "compute failed at payments.py:18: QueryCanceled: canceling statement due to statement "
+        "compute failed at payments.py:19: QueryCanceled: canceling statement due to statement "
         "timeout"
     )
 
 
 def test_a_cut_that_rolls_back_still_speaks_of_the_same_moment(url: str, folder: Path) -> None:
-    cut = written(folder, CUT.replace("    (as_of,)", "    conn.rollback()\n    (as_of,)"))
+    cut = written(folder, CUT.replace("    conn.ex", "    conn.rollback()\n    conn.ex"))
 
     assert computed(url, cut).error is None
     assert snapshot(url)["payload"]["as_of"] == AS_OF.isoformat()
@@ -326,7 +348,8 @@ def test_a_cut_that_rolls_back_still_speaks_of_the_same_moment(url: str, folder:
 def test_a_cut_sees_the_business_time_zone(url: str, folder: Path) -> None:
     cut = written(folder, CUT.replace("heartbeat.as_of()", "heartbeat.business_timezone()"))
 
-    compute_snapshot(url, cut, "7d", as_of=AS_OF, run_id="run-1", timezone="Europe/Vilnius")
+    settings = settings_on(url, timezone="Europe/Vilnius")
+    compute_snapshot(cut, "7d", settings, as_of=AS_OF, run_id="run-1")
 
     assert snapshot(url)["payload"]["as_of"] == "Europe/Vilnius"
 
@@ -382,7 +405,7 @@ def test_equal_charts_give_equal_specs_and_drawings() -> None:
 def test_a_drawing_has_the_house_background_and_names_no_address() -> None:
     svg = render(clipped_line()).svg.replace("http://www.w3.org/", "")
 
-    assert '<rect width="700" height="340" fill="#171d25"/>' in svg
+    assert '<rect width="600" height="340" fill="#171d25"/>' in svg
     assert "http" not in svg
 
 

@@ -194,3 +194,55 @@ def test_a_sync_shows_what_changes_before_it_changes_it(
     assert told(heartbeat("registry", "status")) == difference
     assert told(heartbeat("registry", "sync")) == difference
     assert told(heartbeat("registry", "sync")).startswith("The registry is as the files say.\n")
+
+
+CUT_DRAFT = (
+    *("cut", "new", "fees_by_day", "--table", "bank_core.fee", "--time-column", "paid_at"),
+    *("--page", "overview", "--title", 'Fees "by" day'),
+)
+
+
+@pytest.mark.usefixtures("landed")
+def test_from_a_landed_table_to_a_cut_that_draws_at_once(
+    heartbeat: Run, settings: Settings
+) -> None:
+    shown = told(heartbeat(*CUT_DRAFT))
+    assert f"Wrote {settings.project / 'audit_cuts' / 'fees_by_day.py'}" in shown
+    assert 'Fees "by" day\nRows of bank_core.fee in 30 days: 0\nIn the 30 days before there were 0.' in shown
+    past = ("--window", "7d", "--as-of", "2026-02-03T00:00:00+00:00")
+    assert "Rows of bank_core.fee in 7 days: 1" in told(heartbeat("cut", "run", "fees_by_day", *past))
+    drawn = settings.home / "drawings"
+    assert (drawn / "fees_by_day-7d.svg").read_text().startswith("<svg")
+    assert (drawn / "fees_by_day-7d.png").read_bytes().startswith(b"\x89PNG")
+    assert "is there already; choose another id" in refused(heartbeat(*CUT_DRAFT))
+    told(heartbeat("validate"))
+
+
+@pytest.mark.usefixtures("landed")
+@pytest.mark.parametrize(
+    ("changed", "reason"),
+    [
+        ({"fees_by_day": "../fees"}, "a cut is named a-z, 0-9 and _"),
+        ({"bank_core.fee": "bank_core.fees"}, "no source lands bank_core.fees"),
+        ({"paid_at": "eur"}, "eur is numeric, which is no moment in time"),
+        ({"paid_at": "paid"}, "bank_core.fee has no column paid; it has eur, id, paid_at"),
+        ({"overview": "The first"}, "META.page: String should match pattern"),
+    ],
+    ids=["id", "table", "no moment", "no column", "page"],
+)
+def test_a_cut_that_cannot_be_is_not_written(
+    heartbeat: Run, settings: Settings, changed: dict[str, str], reason: str
+) -> None:
+    assert reason in refused(heartbeat(*(changed.get(word, word) for word in CUT_DRAFT)))
+    assert list((settings.project / "audit_cuts").iterdir()) == []
+
+
+@pytest.mark.usefixtures("landed")
+def test_a_cut_that_cannot_be_drawn_says_why(heartbeat: Run, settings: Settings) -> None:
+    told(heartbeat(*CUT_DRAFT))
+    path = settings.project / "audit_cuts" / "fees_by_day.py"
+    path.write_text(path.read_text().replace("as rows\n", "as rowz,\n"))
+    assert "compute failed at fees_by_day.py" in refused(heartbeat("cut", "run", "fees_by_day"))
+    path.write_text("META = 7\n")
+    assert "fees_by_day.py:1: META" in refused(heartbeat("cut", "run", "fees_by_day"))
+    assert "there is no file fees.py" in refused(heartbeat("cut", "run", "fees"))

@@ -11,6 +11,7 @@ from psycopg import sql
 from heartbeat.audit.audit_cut import AuditCut, load_cuts
 from heartbeat.audit.audit_snapshot import compute_snapshot
 from heartbeat.audit.chart_rendering import render
+from heartbeat.settings import Settings
 
 NOW = datetime(2026, 2, 14, 12)  # noqa: DTZ001 - the bank writes naive UTC
 AS_OF = NOW.replace(tzinfo=UTC)
@@ -32,7 +33,8 @@ create table webbank_core.entry
     (payment_id bigint, entry_state_id smallint, debit_credit char(1), amount numeric(19,4),
      currency char(3), create_time timestamp);
 create table webbank_core.payment
-    (id bigint, type_id smallint, amount numeric(19,4), currency char(3), create_time timestamp);
+    (id bigint, type_id smallint, amount numeric(19,4), currency char(3), create_time timestamp,
+     state_id smallint, update_time timestamp);
 create table webbank_core.payment_state_log
     (payment_id bigint, state_id smallint, "timestamp" timestamp);
 create table webbank_dict.collateral_state (id smallint, code varchar(32));
@@ -119,15 +121,16 @@ ENTRY = pd.DataFrame(
 )
 PAYMENT = pd.DataFrame(
     [
-        (1, 1, 100.0, "EUR", ago(3)),
-        (2, 3, 216.0, "USD", ago(40)),
-        (3, 1, 400.0, "EUR", ago(0.9)),  # younger than a day
-        (4, 5, 800.0, "EUR", ago(3)),  # incoming
-        (5, 1, 1600.0, "EUR", ago(3)),  # executed
-        (6, 1, 3200.0, "EUR", ago(36)),  # stuck then, rejected since
-        (7, 1, 6400.0, "EUR", ago(36)),  # executed then, returned since
+        (1, 1, 100.0, "EUR", ago(3), 1, ago(3)),
+        (2, 3, 216.0, "USD", ago(40), 2, ago(39)),
+        (3, 1, 400.0, "EUR", ago(0.9), 1, ago(0.9)),  # younger than a day
+        (4, 5, 800.0, "EUR", ago(3), 1, ago(3)),  # incoming
+        (5, 1, 1600.0, "EUR", ago(3), 5, ago(2.5)),  # executed
+        (6, 1, 3200.0, "EUR", ago(36), 6, ago(6)),  # stuck then, rejected since
+        (7, 1, 6400.0, "EUR", ago(36), 8, ago(5)),  # executed then, returned since
+        (8, 1, 12800.0, "EUR", ago(3), 5, ago(1)),  # executed; its row of the log is late
     ],
-    columns=["id", "type_id", "amount", "currency", "create_time"],
+    columns=["id", "type_id", "amount", "currency", "create_time", "state_id", "update_time"],
 )
 PAYMENT_STATE_LOG = pd.DataFrame(
     [
@@ -218,7 +221,9 @@ def stuck_outgoing(at: datetime) -> float:
     outgoing = set(PAYMENT_TYPE[PAYMENT_TYPE.direction == "OUT"].id)
     terminal = set(PAYMENT_STATE[PAYMENT_STATE.is_terminal].id)
     log = PAYMENT_STATE_LOG
-    ended = set(log[log.state_id.isin(terminal) & (log["timestamp"] <= at)].payment_id)
+    logged = log[log.state_id.isin(terminal) & (log["timestamp"] <= at)]
+    closed = PAYMENT[PAYMENT.state_id.isin(terminal) & (PAYMENT.update_time <= at)]
+    ended = {*logged.payment_id, *closed.id}
     return sum(
         in_euro(row.amount, row.currency, at)
         for row in records(PAYMENT)
@@ -270,8 +275,12 @@ def _plain(value: Any) -> Any:
     return int(value) if isinstance(value, float) and value.is_integer() else value
 
 
+def settings_on(url: str) -> Settings:
+    return Settings.load().model_copy(update={"explicit_database_url": url})
+
+
 def payload_of(url: str, cut: AuditCut, window: str) -> dict[str, Any]:
-    outcome = compute_snapshot(url, cut, window, as_of=AS_OF, run_id="run-1")
+    outcome = compute_snapshot(cut, window, settings_on(url), as_of=AS_OF, run_id="run-1")
     assert outcome.error is None
     with psycopg.connect(url) as connection:
         row = connection.execute(
@@ -336,7 +345,7 @@ def test_the_bars_stand_end_to_end_from_the_largest_and_the_total_spans_them(
 def test_headline_and_prose_are_made_of_the_numbers(bank: str, cut: AuditCut) -> None:
     payload = payload_of(bank, cut, "30d")
 
-    assert payload["headline"] == "€1.9k at risk; overdue collateral is 57.6 % of it"
+    assert payload["headline"] == "€1.9k at risk, 57.6 % in overdue collateral"
     assert payload["prose"] == (
         "As of 14 February 2026, 12:00 UTC, €1.9k is at risk, €21.4k less than 30 days earlier. "
         "The largest part is overdue collateral: €1.1k in 2 collaterals. "
@@ -385,9 +394,8 @@ def test_the_business_time_zone_decides_when_a_collateral_is_overdue(
 ) -> None:
     kiritimati_is_a_day_ahead = "Pacific/Kiritimati"
 
-    compute_snapshot(
-        bank, cut, "30d", as_of=AS_OF, run_id="run-1", timezone=kiritimati_is_a_day_ahead
-    )
+    settings = settings_on(bank).model_copy(update={"timezone": kiritimati_is_a_day_ahead})
+    compute_snapshot(cut, "30d", settings, as_of=AS_OF, run_id="run-1")
 
     with psycopg.connect(bank) as connection:
         row = connection.execute(

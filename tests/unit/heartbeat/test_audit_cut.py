@@ -145,7 +145,22 @@ BROKEN = {
     "window twice": (
         META.replace('"reads"', '"windows": ["30d", "30d"],\n    "reads"') + FUNCTIONS,
         5,
-        "META.windows: names a window twice",
+        "META.windows: names 30d twice",
+    ),
+    "metric twice": (
+        META.replace('"reads"', '"metrics": ["fees", "fees"],\n    "reads"') + FUNCTIONS,
+        5,
+        "META.metrics: names fees twice",
+    ),
+    "metric by its code": (
+        META.replace('"reads"', '"metrics": ["FEES"],\n    "reads"') + FUNCTIONS,
+        5,
+        "META.metrics.0: String should match pattern",
+    ),
+    "place that is no number": (
+        META.replace('"reads"', '"place": "first",\n    "reads"') + FUNCTIONS,
+        5,
+        "META.place: Input should be a valid integer",
     ),
     "default outside of the windows": (
         META.replace('"reads"', '"window_default": "14d",\n    "reads"') + FUNCTIONS,
@@ -233,3 +248,19 @@ def test_a_window_is_a_number_of_days(key: str, days: int) -> None:
 def test_anything_else_is_no_window(key: str) -> None:
     with pytest.raises(ValueError, match="is not a window"):
         window_days(key)
+
+
+def test_the_definition_changes_with_the_code_and_with_the_code_it_shares(tmp_path: Path) -> None:
+    shared = "from ._shared import RULE\n"
+    write_cut(tmp_path, "_deeper", "LIMIT = 1\n")
+    write_cut(tmp_path, "_shared", "from ._deeper import LIMIT\nRULE = LIMIT\n")
+    write_cut(tmp_path, "cut", shared + META + FUNCTIONS)
+    before = only_cut(tmp_path).definition_hash
+
+    write_cut(tmp_path, "cut", shared + "# a comment\n\n" + META + FUNCTIONS)
+    assert only_cut(tmp_path).definition_hash == before
+    write_cut(tmp_path, "_deeper", "LIMIT = 2\n")
+    assert only_cut(tmp_path).definition_hash != before
+    write_cut(tmp_path, "_deeper", "LIMIT = 1\n")
+    write_cut(tmp_path, "cut", shared + META + FUNCTIONS.replace("None", "payload"))
+    assert only_cut(tmp_path).definition_hash != before

@@ -129,6 +129,33 @@ def test_what_no_source_lands_is_a_problem_of_the_file_that_reads_it(files: File
     ]
 
 
+def test_a_cut_may_read_what_heartbeat_itself_keeps_of_clients_and_loads(files: Files) -> None:
+    files.cut("segments", ["heartbeat.client_segment", "heartbeat.table_load_log"])
+    files.cut("secrets", ["heartbeat.change_log"])
+    assert files.problems == [
+        "audit_cuts/secrets.py:1: reads heartbeat.change_log, which no source lands"
+    ]
+
+
+def test_metrics_and_cuts_name_each_other_by_ids_that_there_are(files: Files) -> None:
+    metric = files.metric("payments", "PAYM", "select 1")
+    metric.write_text(metric.read_text().replace("--- */", "cuts: [overview, typo]\n--- */"))
+    cut = files.cut("overview", ["bank_core.fee"])
+    named = '"metrics": ["payments", "gone"],\n    "methodology"'
+    cut.write_text(cut.read_text().replace('"methodology"', named))
+    assert files.problems == [
+        "metrics/payments.sql:9: cuts: there is no audit cut typo",
+        "audit_cuts/overview.py:1: META.metrics: there is no metric gone",
+    ]
+
+
+def test_a_file_that_is_broken_is_there_to_be_named(files: Files) -> None:
+    metric = files.metric("payments", "PAYM", "select 1")
+    metric.write_text(metric.read_text().replace("--- */", "cuts: [overview]\n--- */"))
+    files.write("audit_cuts/overview.py", "META = 7\n")
+    assert [problem.split(":")[0] for problem in files.problems] == ["audit_cuts/overview.py"]
+
+
 def test_a_broken_source_is_a_problem_and_so_is_every_read_of_its_tables(files: Files) -> None:
     files.write("sources/bank.yaml", "kind: fax\n")
     files.metric("payments", "PAYM", "select count(*) from bank_core.payment")

@@ -11,6 +11,7 @@ from heartbeat.refresh.job import (
     Phase,
     RefreshJob,
     describe,
+    draws,
     planned,
     queue_place,
     state_of,
@@ -169,3 +170,22 @@ def test_the_place_in_the_queue_counts_those_that_wait_longer() -> None:
 )
 def test_who_started_it(tags: dict[str, str], trigger: str) -> None:
     assert told(replace(RUN, tags=tags)).trigger == trigger
+
+
+def test_what_a_run_draws_of_the_audit_cuts() -> None:
+    money = ("audit_cut", "money")
+    assert draws(replace(RUN, job="audit", selection=None), "money")
+    assert draws(replace(RUN, job="__ASSET_JOB", selection=None), "money")
+    assert draws(replace(RUN, job="audit", selection=frozenset({money})), "money")
+    assert not draws(replace(RUN, job="audit", selection=frozenset({money})), "segments")
+    assert not draws(replace(RUN, selection=None), "money")
+
+
+def test_a_job_that_draws_tells_its_windows_and_those_that_failed() -> None:
+    run = replace(RUN, job="audit", selection=frozenset({("audit_cut", "money")}))
+    windows = {"money 7d": False, "money 30d": True, "money 90d": None}
+    job = told(run, Ledger({}, {}, windows))
+    assert (job.cuts.done, job.cuts.planned, job.cuts.failed) == (2, 3, ("money 30d",))
+    assert (job.phase, job.tables.planned, job.metrics.planned) == (Phase.COMPUTING, 0, 0)
+    failed = replace(run, status="FAILURE", tags={"dagster/failure_reason": "STEP_FAILURE"})
+    assert told(failed, Ledger({}, {}, windows)).reason == "not drawn: money 30d"

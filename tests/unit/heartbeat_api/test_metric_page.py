@@ -1,5 +1,6 @@
 """The page behind a tile."""
 
+from dataclasses import replace
 from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
@@ -15,7 +16,8 @@ from heartbeat.metrics.metric_rows import DayValue, MetricProse, Observation, Re
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.refresh.job import JobState, Phase, Progress, RefreshJob
-from heartbeat_api.metric_page import Draft, MetricPage, backtest_texts, job_line, metric_page
+from heartbeat_api.job_line import job_line
+from heartbeat_api.metric_page import Draft, MetricPage, backtest_texts, metric_page
 from heartbeat_api.snapshot import Snapshot
 from tests.unit.heartbeat_api.views import NOW, amber, ok, red
 
@@ -92,11 +94,16 @@ def test_the_place_on_the_wall_and_the_ways_to_its_neighbours() -> None:
 
 def test_cuts_that_are_registered_are_links_to_their_place() -> None:
     cut = AuditCutView(
-        *("client_segments", "clients", "Client segments", "Prose.", ["30d"], "30d", [], "", ""),
+        *("client_segments", "clients", "Client segments", "Prose.", ["30d"], "30d", []),
+        metrics=[red().metric_id],
+        methodology="",
+        how_to_read="",
         owner=None,
         verification_state="unverified",
+        lapsed=False,
     )
-    page = page_of(red(cuts=("client_segments", "unknown")), cuts=AuditRegistry((cut,)))
+    other = replace(cut, cut_id="money_at_risk", metrics=["another_metric"])
+    page = page_of(red(cuts=("client_segments", "gone")), cuts=AuditRegistry((cut, other)))
     assert [(link.text, link.href) for link in page.cuts] == [
         ("Client segments", "/audit/clients#client_segments")
     ]
@@ -160,6 +167,7 @@ def job(**changes: Any) -> RefreshJob:
         "schema": "bank_core",
         "tables": Progress(1, 3, ()),
         "metrics": Progress(0, 1, ()),
+        "cuts": Progress(0, 0, ()),
         "trigger": "ui",
         "queue_place": None,
         "queued_at": NOW,
@@ -176,6 +184,16 @@ def job(**changes: Any) -> RefreshJob:
     ("changes", "text", "running"),
     [
         ({}, "Refreshing: 1 of 3 tables landed, 0 of 1 computed", True),
+        (
+            {
+                "phase": Phase.COMPUTING,
+                "tables": Progress(0, 0, ()),
+                "metrics": Progress(0, 0, ()),
+                "cuts": Progress(1, 3, ()),
+            },
+            "Drawing: 1 of 3 windows",
+            True,
+        ),
         (
             {"state": JobState.QUEUED, "phase": Phase.WAITING, "queue_place": 2},
             "The refresh waits, 2 in the queue",
@@ -197,7 +215,7 @@ def job(**changes: Any) -> RefreshJob:
             False,
         ),
     ],
-    ids=["landing", "waiting", "success", "lost"],
+    ids=["landing", "drawing", "waiting", "success", "lost"],
 )
 def test_a_refresh_is_told_until_it_has_ended(
     changes: dict[str, Any], text: str, running: bool
