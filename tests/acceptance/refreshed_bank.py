@@ -19,7 +19,7 @@ import pytest
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.settings import Settings
 from tests.acceptance.running_stack import PATIENCE_SECONDS, Up
-from tests.integration.tiny_project import TinyProject
+from tests.integration.tiny_project import CUT, TinyProject
 
 _LOOK_SECONDS = 0.2
 """Looking costs processor time, of the test and of the servers, which others need."""
@@ -32,6 +32,12 @@ _STOP_SCHEDULE = """mutation { stopRunningSchedule(id: "%s") {
 } }"""
 
 GATE = "select pg_advisory_lock_shared(42)"
+GATED_CUT = (
+    CUT.replace('["7d"]', '["7d", "30d"]')
+    .replace("    rows =", f"    if window == '30d':\n        conn.execute('{GATE}')\n    rows =")
+    .replace('return {"values"', 'return {"prose": f"{rows[0]} payments.", "values"')
+)
+"""A cut whose second window waits at the gate."""
 
 
 @dataclass(frozen=True)
@@ -248,3 +254,4 @@ def _write_project(project: TinyProject) -> None:
         "select count(*) from bank_core.payment join bank_core.fee using (id)"
         f" where ({GATE}) is not null",
     )
+    project.writes_cut(GATED_CUT)

@@ -299,6 +299,25 @@ def test_the_page_behind_a_tile_refreshes_its_metric_and_tells_how_it_goes(
     page.close()
 
 
+def test_an_audit_page_refreshes_one_cut_and_tells_how_it_goes(
+    bank: RefreshedBank, browser: Browser
+) -> None:
+    page = browser.new_page(viewport={"width": 390, "height": 844})
+    page.goto(f"{bank.api}/audit/overview?window=7d")
+    with bank.held_up():
+        page.get_by_role("button", name="Refresh").click()
+        page.get_by_text("Drawing: 1 of 2 windows").wait_for(timeout=PATIENCE_SECONDS * 1000)
+        assert page.get_by_role("button", name="Mark verified").is_hidden()
+        page.get_by_text("No owner, unverified").click()
+        again = httpx.post(f"{bank.api}/api/audit/cuts/payments/refresh").json()
+        assert again["coalesced"]
+    page.get_by_text("Refreshed at").wait_for(timeout=PATIENCE_SECONDS * 1000)
+    assert page.get_by_role("button", name="Mark verified").is_visible()
+    assert page.url.endswith("#payments")
+    page.close()
+    assert bank.job(again["job_id"])["cuts"] == {"done": 2, "planned": 2, "failed": []}
+
+
 def test_a_job_outlives_daemon_code_server_and_api(bank: RefreshedBank) -> None:
     processes = ("dagster-daemon", "heartbeat_assets.definitions", "heartbeat_api")
     with bank.held_up():

@@ -1,5 +1,6 @@
 """The code location: what a project's files become in Dagster, and what a broken file does."""
 
+import gzip
 import os
 import socket
 import subprocess
@@ -22,6 +23,7 @@ from dagster import (
     execute_job,
 )
 
+from heartbeat.audit.chart_rendering import runtime_version
 from heartbeat.landing.catalog import Catalog, Column, Table, write_catalog
 from heartbeat.landing.source_session import source_session
 from heartbeat.settings import Settings
@@ -46,6 +48,15 @@ from tests.integration.tiny_project import (
 
 REPOSITORY = Path(__file__).parents[2]
 BENCHMARKS = AssetKey(["heartbeat", "benchmarks"])
+SEGMENTS = """\
+/* ---
+segments: {all: whoever pays}
+description: Who pays.
+methodology: Counted.
+--- */
+-- name: segments
+select id::text, 'all' from bank_core.fee
+"""
 
 
 def test_every_table_metric_and_cut_is_an_asset_that_depends_on_what_it_reads(
@@ -169,6 +180,63 @@ def test_a_table_that_fails_makes_the_run_fail_by_name_without_a_materialization
     assert materialized(result) == {PAYMENT}
     assert "1 of 2 tables did not land" in failure_messages(result)
     assert "bank_core.fee" in failure_messages(result)
+
+
+def test_a_cut_of_the_client_segments_comes_after_them(tiny: TinyProject) -> None:
+    tiny.writes_cut(CUT.replace('"bank_core.payment"', '"heartbeat.client_segment"'))
+    without = tiny.definitions().resolve_asset_graph()
+    assert without.get(CUT_KEY).parent_keys == set()
+    (tiny.folder / "segments").mkdir()
+    (tiny.folder / "segments" / "clients.sql").write_text(SEGMENTS)
+    graph = tiny.definitions().resolve_asset_graph()
+    assert graph.get(CUT_KEY).parent_keys == {AssetKey(["heartbeat", "client_segment"])}
+
+
+def test_a_cut_that_reads_what_it_does_not_declare_fails_and_stores_nothing_of_it(
+    tiny: TinyProject, marts: psycopg.Connection
+) -> None:
+    tiny.runs(PAYMENT, FEE)
+    tiny.writes_cut(CUT.replace("from bank_core.payment", "from bank_core.payment, bank_core.fee"))
+    result = tiny.runs(CUT_KEY)
+    assert not result.success
+    told = "its SQL reads bank_core.fee; add it to META.reads"
+    assert told in failure_messages(result)
+    assert marts.execute(
+        "select svg, error like %s from heartbeat.audit_cut_snapshot", [f"%{told}"]
+    ).fetchall() == [(None, True)]
+
+
+def test_the_windows_of_a_cut_share_a_step_and_one_that_fails_touches_no_other(
+    tiny: TinyProject, marts: psycopg.Connection
+) -> None:
+    tiny.runs(PAYMENT)
+    cut = CUT.replace('["7d"]', '["7d", "30d", "90d"]')
+    tiny.writes_cut(cut.replace("rows[0]}", "rows[0] if window != '30d' else 1 / 0}"))
+    (tiny.folder / "audit_cuts" / "others.py").write_text(cut)
+    result = tiny.runs(CUT_KEY, AssetKey(["audit_cut", "others"]))
+    steps = [event for event in result.all_events if event.event_type_value == "STEP_START"]
+    assert len(steps) == 2
+    assert "1 of 3 windows failed; their last good snapshots stay" in failure_messages(result)
+    query = "select cut_id, window_key from heartbeat.audit_cut_snapshot where svg is not null"
+    assert set(marts.execute(query)) == {
+        *(("others", window) for window in ("7d", "30d", "90d")),
+        *(("payments", window) for window in ("7d", "90d")),
+    }
+
+
+def test_a_run_keeps_the_libraries_that_draw_its_specs_in_a_browser(
+    tiny: TinyProject, marts: psycopg.Connection
+) -> None:
+    marts.execute("insert into heartbeat.chart_runtime values ('an older one', 'x')")
+    tiny.runs(PAYMENT)
+    tiny.runs(CUT_KEY)
+    ((version, script),) = marts.execute("select * from heartbeat.chart_runtime").fetchall()
+    assert version == runtime_version()
+    assert b"window.vegaEmbed" in gzip.decompress(script)
+    marts.execute("update heartbeat.chart_runtime set javascript = 'kept'")
+    tiny.runs(CUT_KEY)
+    kept = marts.execute("select javascript from heartbeat.chart_runtime").fetchone()
+    assert kept == (b"kept",)
 
 
 def test_a_cut_that_fails_makes_the_run_fail_by_name(tiny: TinyProject) -> None:
