@@ -15,23 +15,22 @@ methodology: >-
   PRINCIPAL entry, in or out; fees that the bank books by itself do not count.
 --- */
 -- name: segments
-with closings as (
-    select distinct on (quote, heartbeat.business_day(rate_time at time zone 'UTC'))
-        quote as currency,
-        rate as per_eur,
-        heartbeat.business_day(rate_time at time zone 'UTC') as d
+with quotes as (
+    select distinct quote as currency
     from currency_rate_rate.rate
-    where base = 'EUR' and rate_time < heartbeat.as_of() at time zone 'UTC'
-    order by quote, heartbeat.business_day(rate_time at time zone 'UTC'), rate_time desc, id desc
-),
-quotes as (
-    select currency, per_eur, d, lead(d, 1, 'infinity') over (partition by currency order by d) as until
-    from closings
+    where base = 'EUR'
 ),
 rates as (
-    select day.d, quotes.currency, quotes.per_eur
+    select day.d, quotes.currency, closing.per_eur
     from heartbeat.business_days(31) day
-    join quotes on quotes.d <= day.d and quotes.until > day.d
+    cross join quotes
+    cross join lateral (
+        select rate as per_eur
+        from currency_rate_rate.rate
+        where base = 'EUR' and quote = quotes.currency and rate_time < day.closes at time zone 'UTC'
+        order by rate_time desc, id desc
+        limit 1
+    ) closing
     union all
     select d, 'EUR', 1
     from heartbeat.business_days(31)
