@@ -16,6 +16,7 @@ from heartbeat.judgement.wording import value_text
 
 META = {
     "page": "overview",
+    "place": 1,
     "title": "Money at risk",
     "prose": "What the bank could lose if nothing more were paid, sent or corrected, and which "
     "part of it to look at first.",
@@ -47,19 +48,23 @@ META = {
 }
 
 EXPOSURE_SQL = """
-with moment as (
-    select moment at time zone 'UTC' as at,
+with moment as materialized (
+    select days_ago,
+           moment at time zone 'UTC' as at,
            (moment at time zone heartbeat.business_timezone())::date as business_day
-      from (select heartbeat.as_of() - make_interval(days => %(days_ago)s)) as m (moment)
+      from (
+        select days_ago, heartbeat.as_of() - make_interval(days => days_ago)
+          from (values (0), (%(days)s)) as past (days_ago)
+      ) as m (days_ago, moment)
 ), euro_rate as (
-    select 'EUR'::text as currency, 1::numeric as units
+    select days_ago, 'EUR' as currency, 1 as units from moment
     union all
-    (select distinct on (quote) quote::text, rate
+    (select distinct on (days_ago, quote) days_ago, quote, rate
        from currency_rate_rate.rate, moment
       where base = 'EUR' and rate_time <= at
-      order by quote, rate_time desc, id desc)
+      order by days_ago, quote, rate_time desc, id desc)
 ), overdue_collateral as (
-    select c.id, c.currency,
+    select days_ago, c.id, c.currency,
            c.required_amount
                - coalesce(sum(p.amount) filter (where p.paid_by = 'CLIENT' and p.paid_at <= at), 0)
                as amount
@@ -69,52 +74,72 @@ with moment as (
       left join webbank_core.collateral_payment as p on p.collateral_id = c.id
      where c.due_date < business_day and c.create_time <= at
        and (s.code <> 'RELEASED' or c.update_time > at)
-     group by c.id, c.currency, c.required_amount
+     group by days_ago, c.id, c.currency, c.required_amount
 ), last_balance as (
-    select distinct on (account_id) account_id, balance
-      from webbank_core.account_balance_log, moment
-     where "timestamp" <= at
-     order by account_id, "timestamp" desc, id desc
-), closed_payment as (
-    select l.payment_id
-      from webbank_core.payment_state_log as l
-      cross join moment
-      join webbank_dict.payment_state as s on s.id = l.state_id
-     where s.is_terminal and l."timestamp" <= at
-), stuck_payment as (
-    select p.currency, p.amount
+    select days_ago, a.currency, last_row.balance
+      from moment
+     cross join webbank_core.account as a
+     cross join lateral (
+        select balance
+          from webbank_core.account_balance_log
+         where account_id = a.id and "timestamp" <= at
+         order by "timestamp" desc, id desc
+         limit 1
+     ) as last_row
+), open_payment as materialized (
+    select days_ago, at, p.id, p.currency, p.amount
       from webbank_core.payment as p
-      cross join moment
+      join moment on p.create_time < at - interval '24 hours'
       join webbank_dict.payment_type as t on t.id = p.type_id
       join webbank_dict.payment_state as s on s.id = p.state_id
-     where t.direction = 'OUT' and p.create_time < at - interval '24 hours'
+     where t.direction = 'OUT'
        -- the row of the log that ends a payment may come a day and a half after its end
        and (not s.is_terminal or p.update_time > at)
-       and not exists (select from closed_payment where closed_payment.payment_id = p.id)
-), one_sided_entry as (
-    select currency,
-           abs(sum(case debit_credit when 'D' then amount else -amount end)) as amount
-      from webbank_core.entry, moment
-     where entry_state_id = 2 and create_time <= at
-     group by payment_id, currency
+), stuck_payment as (
+    select days_ago, currency, amount
+      from open_payment
+     -- few are left: an array is looked up payment by payment, a join would read the whole log
+     where 0 = cardinality(array(
+        select l.state_id
+          from webbank_core.payment_state_log as l
+         where l.payment_id = open_payment.id and l."timestamp" <= at
+           and l.state_id = any (array(select id from webbank_dict.payment_state where is_terminal))
+       ))
+), posting as materialized (
+    -- the ledger is read once for both moments
+    select e.payment_id, e.currency,
+           sum(case debit_credit when 'D' then e.amount else -e.amount end) as amount_now,
+           coalesce(
+               sum(case debit_credit when 'D' then e.amount else -e.amount end)
+                   filter (where e.create_time <= past.at), 0) as amount_then
+      from webbank_core.entry as e
+      cross join (select at from moment where days_ago > 0) as past
+     where e.entry_state_id = 2 and e.create_time <= (select at from moment where days_ago = 0)
+     group by e.payment_id, e.currency
+    having sum(case debit_credit when 'D' then e.amount else -e.amount end) <> 0
+        or sum(case debit_credit when 'D' then e.amount else -e.amount end)
+               filter (where e.create_time <= past.at) <> 0
 ), exposure as (
-    select 'overdue_collateral' as part, currency, amount from overdue_collateral
+    select days_ago, 'overdue_collateral' as part, currency, amount from overdue_collateral
     union all
-    select 'negative_balances', a.currency, -b.balance
-      from last_balance as b join webbank_core.account as a on a.id = b.account_id
+    select days_ago, 'negative_balances', currency, -balance from last_balance
     union all
-    select 'stuck_outgoing', currency, amount from stuck_payment
+    select days_ago, 'stuck_outgoing', currency, amount from stuck_payment
     union all
-    select 'one_sided_entries', currency, amount from one_sided_entry
+    select days_ago, 'one_sided_entries', currency,
+           abs(case days_ago when 0 then amount_now else amount_then end)
+      from moment
+     cross join posting
 )
-select part,
+select exposure.days_ago, part,
        round(coalesce(sum(amount / units), 0), 4) as eur,
        count(units) as items,
        count(*) - count(units) as without_rate
   from exposure
-  left join euro_rate on euro_rate.currency = exposure.currency::text
+  left join euro_rate
+    on euro_rate.days_ago = exposure.days_ago and euro_rate.currency = exposure.currency
  where amount > 0
- group by part
+ group by exposure.days_ago, part
 """
 
 # key of the SQL, label of the bar, what is counted (one, many)
@@ -140,7 +165,7 @@ class Exposure:
 def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     """The parts in EUR, largest first, each with its place in the waterfall, and the total."""
     days = window_days(window)
-    now, before = _exposures(conn, 0), _exposures(conn, days)
+    now, before = _exposures(conn, days)
     total = sum((now[key].eur for key, _, _ in PARTS), Decimal(0))
     total_before = sum((before[key].eur for key, _, _ in PARTS), Decimal(0))
     bars = _bars(now, before)
@@ -230,10 +255,15 @@ def _as_of(conn: Connection) -> datetime:
     return moment
 
 
-def _exposures(conn: Connection, days_ago: int) -> dict[str, Exposure]:
-    rows = conn.execute(EXPOSURE_SQL, {"days_ago": days_ago})
-    found = {part: Exposure(*measures) for part, *measures in rows}
-    return {key: found.get(key, Exposure()) for key, _, _ in PARTS}
+def _exposures(conn: Connection, days: int) -> tuple[dict[str, Exposure], dict[str, Exposure]]:
+    """The parts now, and those of so many days ago."""
+    found: dict[int, dict[str, Exposure]] = {0: {}, days: {}}
+    for days_ago, part, *measures in conn.execute(EXPOSURE_SQL, {"days": days}):
+        found[days_ago][part] = Exposure(*measures)
+    now, before = (
+        {key: found[days_ago].get(key, Exposure()) for key, _, _ in PARTS} for days_ago in (0, days)
+    )
+    return now, before
 
 
 def _rows(now: Mapping[str, Exposure], before: Mapping[str, Exposure]) -> list[dict[str, Any]]:

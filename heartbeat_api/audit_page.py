@@ -8,7 +8,6 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from heartbeat.audit.audit_cut import window_days
 from heartbeat.audit.audit_view import AuditCutView, AuditRegistry, AuditSnapshotView
 from heartbeat.judgement.freshness import Freshness, freshness, source_age
 from heartbeat.judgement.wording import age_text
@@ -254,7 +253,8 @@ def table_of(payload: Mapping[str, object] | None) -> Sequence[Mapping[str, obje
 
 def _windows(cuts: Sequence[AuditCutView], page: str, window: str | None) -> tuple[Link, ...]:
     shown = {shown_window(cut, window) for cut in cuts}
-    every = sorted({key for cut in cuts for key in cut.windows}, key=window_days)
+    # days without leading zeros: what is longer is more
+    every = sorted({key for cut in cuts for key in cut.windows}, key=lambda key: (len(key), key))
     return tuple(Link(key, _page_href(page, key), {key} == shown) for key in every)
 
 

@@ -4,6 +4,7 @@ A picture is `CHART_WIDTH` wide at most and has no text below `SMALLEST_TEXT`: o
 is 360 px wide, that is 10 px, and on the page of a desk 17.
 """
 
+import re
 import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
@@ -19,6 +20,7 @@ SMALLEST_TEXT: Final = 17
 """Smallest font size of a picture in px."""
 FONT: Final = '"Inter", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
 
+_UNIT_GAP = re.compile(r"(?<=\d) (?=(?:%|[A-Za-z]{1,3})(?:\W|$))")
 _MARGIN = 12
 _HEADLINE_SIZE = 23
 _HEADLINE_LETTERS = 48
@@ -28,9 +30,13 @@ _SUBTITLE_LETTERS = 66
 def title(payload: Mapping[str, Any], drawn: str) -> alt.Title:
     """The payload's `headline`, in lines that fit, over what is drawn, in which units."""
     return alt.Title(
-        textwrap.wrap(payload["headline"], _HEADLINE_LETTERS),
-        subtitle=textwrap.wrap(drawn, _SUBTITLE_LETTERS),
+        _lines(payload["headline"], _HEADLINE_LETTERS), subtitle=_lines(drawn, _SUBTITLE_LETTERS)
     )
+
+
+def _lines(text: str, letters: int) -> list[str]:
+    """The text in lines; a number stays with its unit."""
+    return textwrap.wrap(_UNIT_GAP.sub("\u00a0", text), letters)
 
 
 def shade(value: float, highest: float) -> int:
@@ -47,13 +53,13 @@ def shade_colour(field: str) -> alt.Color:
     )
 
 
-def shade_text_colour(field: str) -> alt.Color:
-    """The colour of text on cells whose `field` holds places in `SHADES`."""
-    lower = len(SHADES) // 2
-    return alt.Color(f"{field}:O", legend=None).scale(
-        domain=list(range(len(SHADES))),
-        range=[Colour.TEXT] * lower + [Colour.ON_SHADE] * (len(SHADES) - lower),
-    )
+def shade_text_colour(field: str) -> "alt.typing.ChannelColor":
+    """The colour of text on cells whose `field` holds places in `SHADES`.
+
+    It is no scale: in a layer that would be one with the scale of the cells.
+    """
+    upper = alt.when(f"datum.{field} >= {len(SHADES) // 2}").then(alt.value(Colour.ON_SHADE))
+    return upper.otherwise(alt.value(Colour.TEXT))
 
 
 _CONFIG: Final[alt.theme.ConfigKwds] = {

@@ -208,9 +208,14 @@ def test_from_a_landed_table_to_a_cut_that_draws_at_once(
 ) -> None:
     shown = told(heartbeat(*CUT_DRAFT))
     assert f"Wrote {settings.project / 'audit_cuts' / 'fees_by_day.py'}" in shown
-    assert 'Fees "by" day\nRows of bank_core.fee in 30 days: 0\nIn the 30 days before there were 0.' in shown
+    assert (
+        'Fees "by" day\nRows of bank_core.fee in 30 days: 0\nIn the 30 days before there were 0.'
+        in shown
+    )
     past = ("--window", "7d", "--as-of", "2026-02-03T00:00:00+00:00")
-    assert "Rows of bank_core.fee in 7 days: 1" in told(heartbeat("cut", "run", "fees_by_day", *past))
+    assert "Rows of bank_core.fee in 7 days: 1" in told(
+        heartbeat("cut", "run", "fees_by_day", *past)
+    )
     drawn = settings.home / "drawings"
     assert (drawn / "fees_by_day-7d.svg").read_text().startswith("<svg")
     assert (drawn / "fees_by_day-7d.png").read_bytes().startswith(b"\x89PNG")

@@ -22,6 +22,7 @@ class BankCuts:
     platform: DemoPlatform
     _tables: dict[str, pd.DataFrame] = field(default_factory=dict)
     _drawn: dict[tuple[str, str], DrawnCut] = field(default_factory=dict)
+    _true: dict[str, Any] = field(default_factory=dict)
 
     def drawn(self, cut_id: str, window: str) -> DrawnCut:
         """The cut as the worker computes and draws it; made once."""
@@ -61,9 +62,9 @@ class BankCuts:
             .ffill()
             .assign(EUR=1.0)
         )
-        return (
-            daily.rename_axis(index="d", columns="currency").stack().rename("per_eur").reset_index()
-        )
+        return daily.melt(
+            ignore_index=False, var_name="currency", value_name="per_eur"
+        ).reset_index(names="d")
 
     def revenue(self, days: int) -> pd.DataFrame:
         """Posted revenue entries on client accounts of the last days x 24 h, with `eur`."""
@@ -84,11 +85,12 @@ class BankCuts:
         ]
         found = found.assign(d=found["create_time"].dt.normalize()).merge(self.euro_rates())
         sign = found["debit_credit"].map({"D": 1.0, "C": -1.0})
-        return found.assign(eur=sign * found["amount"] / found["per_eur"])
+        euros: pd.DataFrame = found.assign(eur=sign * found["amount"] / found["per_eur"])
+        return euros
 
     def true(self, metric_id: str) -> Any:
         """The hand count of a metric at the anchor, from the bank's own event lists."""
-        bank = self.platform.bank
-        if not hasattr(self, "_true"):
-            self._true = true_values(bank, bank.default_incidents())
+        if not self._true:
+            bank = self.platform.bank
+            self._true.update(true_values(bank, bank.default_incidents()))
         return self._true[metric_id]["value"]

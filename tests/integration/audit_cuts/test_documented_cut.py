@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -29,17 +30,18 @@ def test_the_cut_of_the_documentation_counts_and_draws(
 ) -> None:
     drawn = draw_cut(documented, f"{days}d", bank.platform.settings, as_of=ANCHOR)
 
+    payload: Any = drawn.payload
     cards = bank.table("card_management_card.card")
     issued = cards[
         (cards["issued_at"] >= MOMENT - pd.Timedelta(days=days)) & (cards["issued_at"] < MOMENT)
     ]
     used = issued["activated_at"] < MOMENT
     assert issued.size > 0
-    assert {row["product"]: (row["issued"], row["unused"]) for row in drawn.payload["rows"]} == {
+    assert {row["product"]: (row["issued"], row["unused"]) for row in payload["rows"]} == {
         product: (len(part), int((~used[part.index]).sum()))
         for product, part in issued.groupby("product")
     }
-    assert drawn.payload["headline"] == f"{(~used).sum()} of {len(issued)} cards unused"
+    assert payload["headline"] == f"{(~used).sum()} of {len(issued)} cards unused"
 
 
 def test_without_cards_it_says_so(empty_bank: BankCuts, documented: AuditCut) -> None:

@@ -124,7 +124,8 @@ def test_data_beyond_a_day_and_a_half_are_called_old(hours: int, text: str) -> N
 def test_a_table_is_offered_where_the_payload_has_one() -> None:
     assert [link.text for link in panel(SNAPSHOT).downloads] == ["PNG", "SVG", "CSV"]
     assert panel(SNAPSHOT).downloads[0].href == "/audit/cuts/money_at_risk.png?window=30d"
-    for payload in ({}, {"rows": []}, {"rows": [1]}, {"rows": "x"}):
+    payloads: list[dict[str, object]] = [{}, {"rows": []}, {"rows": [1]}, {"rows": "x"}]
+    for payload in payloads:
         shown = panel(replace(SNAPSHOT, payload=payload))
         assert [link.text for link in shown.downloads] == ["PNG", "SVG"]
 

@@ -1,0 +1,23 @@
+"""The landed bank after a change that is undone, for cases that the bank does not have."""
+
+from typing import Any
+
+import psycopg
+
+from heartbeat.audit import chart_rendering
+from heartbeat.audit.audit_snapshot import json_payload
+from tests.integration.audit_cuts.bank_cuts import BankCuts
+from tests.integration.demo_platform import ANCHOR
+
+
+def payload_after(bank: BankCuts, cut_id: str, window: str, *changes: str) -> dict[str, Any]:
+    """The payload of a cut after those statements; it is drawn too, and the changes rolled back."""
+    cuts = {cut.cut_id: cut for cut in bank.platform.project.cuts.cuts}
+    with psycopg.connect(bank.platform.settings.database_url) as connection:
+        connection.execute("select set_config('heartbeat.as_of', %s, true)", [ANCHOR.isoformat()])
+        for change in changes:
+            connection.execute(change.encode())
+        payload = json_payload(cuts[cut_id].compute(connection, window=window))
+        connection.rollback()
+    chart_rendering.render(cuts[cut_id].chart(payload))
+    return payload
