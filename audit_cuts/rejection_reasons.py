@@ -99,7 +99,7 @@ SPOKEN_TYPES = {"SEPA": "SEPA credit", "Inst.": "SEPA instant", "Card": "card", 
 Layers: TypeAlias = alt.LayerChart | alt.FacetChart
 
 MOST_TYPES = 5
-REASONS_WIDTH, BARS_WIDTH, TYPE_WIDTH = 160, 132, 53
+REASONS_WIDTH, BARS_WIDTH, TYPE_WIDTH = 160, 126, 53
 TIMES_WIDTH, WIDEST_TIME, DAY_TEXT_WIDTH = 400, 66, 62
 ROW_HEIGHT = 30
 
