@@ -52,14 +52,10 @@ def render(chart: alt.TopLevelMixin) -> RenderedChart:
     if addresses:
         raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")
     with _reasons():
-        svg = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
-        png = vl_convert.vegalite_to_png(
-            on_paper(json.dumps(spec)),
-            vl_version=_VEGA_LITE,
-            scale=_PNG_SCALE,
-            allowed_base_urls=[],
-        )
-    return RenderedChart(spec, _with_one_font(_with_stable_ids(svg)), png)
+        drawn = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
+        svg = _with_one_font(_with_stable_ids(drawn))
+        png = vl_convert.svg_to_png(on_paper(svg), scale=_PNG_SCALE)
+    return RenderedChart(spec, svg, png)
 
 
 def runtime_version() -> str:
