@@ -89,11 +89,16 @@ with candidate as materialized (
      where p.create_time < (select heartbeat.as_of() at time zone 'UTC')
        and (not s.is_terminal or p.update_time >= (select heartbeat.as_of() at time zone 'UTC'))
 ), last_step as (
-    select distinct on (c.id) c.id, l.state_id
+    select c.id, step.state_id
       from candidate as c
-      join webbank_core.payment_state_log as l on l.payment_id = c.id
-     where l."timestamp" < (select heartbeat.as_of() at time zone 'UTC')
-     order by c.id, l."timestamp" desc, l.id desc
+     cross join lateral (
+        select l.state_id
+          from webbank_core.payment_state_log as l
+         where l.payment_id = c.id
+           and l."timestamp" < (select heartbeat.as_of() at time zone 'UTC')
+         order by l."timestamp" desc, l.id desc
+         limit 1
+     ) as step
 ), open_payment as (
     select date_part('epoch', (select heartbeat.as_of() at time zone 'UTC') - c.create_time) as age,
            case when c.update_time < (select heartbeat.as_of() at time zone 'UTC')

@@ -57,9 +57,7 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
             for window in cut.windows
         ]
         _fail_for(outcomes)
-        return MaterializeResult(
-            metadata={f"svg_bytes_{each.window_key}": each.svg_bytes for each in outcomes}
-        )
+        return MaterializeResult(metadata=_metadata(outcomes))
 
     return compute_cut
 
@@ -68,6 +66,13 @@ def _upstream(cut: AuditCut, project: Project) -> list[AssetKey]:
     landed = [table_key(table) for table in cut.reads if table in project.tables]
     segmented = SEGMENT_TABLES & set(cut.reads) and project.segments.segments is not None
     return [*landed, SEGMENTS_KEY] if segmented else landed
+
+
+def _metadata(outcomes: list[SnapshotOutcome]) -> dict[str, str | int]:
+    found: dict[str, str | int] = {
+        f"finding_{each.window_key}": each.headline for each in outcomes if each.headline
+    }
+    return found | {f"svg_bytes_{each.window_key}": each.svg_bytes for each in outcomes}
 
 
 def _fail_for(outcomes: list[SnapshotOutcome]) -> None:

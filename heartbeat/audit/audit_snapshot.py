@@ -58,6 +58,8 @@ class SnapshotOutcome:
     """The oldest `polled_at` among the tables it reads; None when one of them never landed."""
     error: str | None
     svg_bytes: int
+    headline: str = ""
+    """The finding in one line, where the payload has one."""
 
 
 class ReadsError(HeartbeatError):
@@ -224,8 +226,14 @@ def _store(
     }
     with psycopg.connect(settings.database_url) as connection:
         connection.execute(_SQL["store"], row)
-    svg_bytes = len(drawn.chart.svg.encode())
-    return SnapshotOutcome(cut.cut_id, window, drawn.source_as_of, None, svg_bytes)
+    return SnapshotOutcome(
+        cut.cut_id,
+        window,
+        drawn.source_as_of,
+        error=None,
+        svg_bytes=len(drawn.chart.svg.encode()),
+        headline=str(drawn.payload.get("headline", "")),
+    )
 
 
 def _store_error(

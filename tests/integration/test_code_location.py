@@ -239,6 +239,13 @@ def test_a_run_keeps_the_libraries_that_draw_its_specs_in_a_browser(
     assert kept == (b"kept",)
 
 
+def test_a_cut_tells_its_findings_in_its_metadata(tiny: TinyProject) -> None:
+    tiny.runs(PAYMENT)
+    tiny.writes_cut(CUT.replace('{"values"', '{"headline": f"{rows[0]} payments", "values"'))
+    (event,) = tiny.runs(CUT_KEY).get_asset_materialization_events()
+    assert event.materialization.metadata["finding_7d"].value == "2 payments"
+
+
 def test_a_cut_that_fails_makes_the_run_fail_by_name(tiny: TinyProject) -> None:
     tiny.runs(PAYMENT)
     assert tiny.runs(CUT_KEY).success
