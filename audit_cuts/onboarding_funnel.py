@@ -25,7 +25,7 @@ META = {
     "windows": ["7d", "30d", "90d"],
     "window_default": "30d",
     "reads": ["webbank_core.client_profile_state_log", "webbank_dict.profile_state"],
-    "how_to_read": "A bar is everybody who got as far as that step; its coloured or dark end is "
+    "how_to_read": "A bar is everybody who got as far as that step; its end in another shade is "
     "who got no further. The line below it says how many that is, with the share of the window "
     "before, and how long the others took to the next step. The upright stroke is the share of the "
     "window before that got as far.",
@@ -244,10 +244,15 @@ def _headline(rows: Sequence[Mapping[str, Any]], worst: Mapping[str, Any], days:
     if rows[0]["clients"] == 0:
         return f"No client was created in the {days} days looked at"
     if worst["lost"] == 0:
-        return f"All {counted(rows[0]['clients'], 'client', 'clients')} became active"
+        clients = rows[0]["clients"]
+        return "The one client became active" if clients == 1 else f"All {clients:,} became active"
     place = STEPS.index(worst["step"])
     lost = f"{value_text(worst['lost'], 'count')} of {value_text(worst['clients'], 'count')}"
-    return f"Between {worst['step']} and {STEPS[place + 1]}, {lost} were lost"
+    return f"Between {worst['step']} and {STEPS[place + 1]}, {lost} {_were(worst)} lost"
+
+
+def _were(worst: Mapping[str, Any]) -> str:
+    return "was" if worst["lost"] == 1 else "were"
 
 
 def _prose(

@@ -27,8 +27,9 @@ META = {
     "how_to_read": "Two lines a state: the time on the clock, and below it the working time in "
     "it, Monday to Saturday from 9 to 21 h. The box is the middle half of all stays with its "
     "median, the thin line goes from the shortest tenth to the longest. Each mark on the axis is "
-    "many times the one before. A long clock with little working time is nights and Sundays; a "
-    "long working time is a queue.",
+    "many times the one before; what is below 30 s stands at its left end. A long clock with "
+    "little working time is nights and Sundays; a long working time is a queue. At the right "
+    "stands who waits for the bank now.",
     "methodology": "Stays of client profiles that ended in the window, from one row of the profile "
     "state log to the next, in the states from CREATED to APPROVED; each visit counts. Working "
     "time is the part of a stay that lies on Monday to Saturday between 9:00 and 21:00 of the "
@@ -62,6 +63,8 @@ with moment as materialized (
       from row_of_log
      where code in ('CREATED', 'SUBMITTED', 'KYC_IN_PROGRESS', 'AML_REVIEW', 'DOCS_REQUESTED',
                     'APPROVED')
+       and (left_at is null
+            or left_at >= (select at from moment) - make_interval(days => 2 * %(days)s))
 ), local as (
     select stay.*,
            (entered_at at time zone 'UTC' at time zone heartbeat.business_timezone()) as begins,
@@ -167,7 +170,7 @@ def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
         .axis(labelExpr=" : ".join([*spoken, "''"]), labelColor=Colour.TEXT, minExtent=115)
     )
     x = alt.X("p10:Q", scale=scale, axis=span_axis(TICKS))
-    drawn = f"time in each state, stays that ended in {payload['window_days']} days"
+    drawn = f"Time in each state, log scale; stays that ended in {payload['window_days']} days"
     lines_of_states = alt.layer(
         base.mark_rule(strokeWidth=2).encode(x=x, x2="p90:Q", color=_colour()),
         base.mark_bar(height=BOX_HEIGHT).encode(
@@ -248,10 +251,15 @@ def _boxes(state: State) -> list[dict[str, Any]]:
                 for share, seconds in zip(QUANTILES, box, strict=True)
             },
             "median_text": span_text(box[QUANTILES.index(0.5)]),
-            "waiting_text": value_text(state.waiting, "count") if kind == CLOCK else "",
+            "waiting_text": _waiting_text(state) if kind == CLOCK else "",
         }
         for kind, box in ((CLOCK, state.clock), (WORKING, state.working))
     ]
+
+
+def _waiting_text(state: State) -> str:
+    """How many wait for the bank; where the client's turn is, nobody does."""
+    return "" if state.code in CLIENTS_TURN else value_text(state.waiting, "count")
 
 
 def _slowest(states: Sequence[State]) -> State | None:
@@ -265,7 +273,7 @@ def _headline(states: Sequence[State], days: int) -> str:
     if slowest is None:
         return f"No client left a state of onboarding in {days} days"
     working = span_text(slowest.working[QUANTILES.index(0.5)])
-    return f"{slowest.name} takes {span_text(slowest.median)}, {working} of it working time"
+    return f"{slowest.name} takes {span_text(slowest.median)}, median working time {working}"
 
 
 def _prose(ended: Sequence[State], states: Sequence[State], days: int) -> str:

@@ -6,7 +6,7 @@ from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import Connection
+from psycopg import Connection, sql
 
 from heartbeat.table_reference import TableRef
 
@@ -60,6 +60,17 @@ def touched_tables(connection: Connection[Any]) -> frozenset[TableRef]:
     Every statement holds a lock on each table that it plans to read until the transaction ends.
     """
     return frozenset(TableRef(*row) for row in connection.execute(_TOUCHED).fetchall())
+
+
+def empty_tables(connection: Connection[Any], tables: Sequence[TableRef]) -> frozenset[TableRef]:
+    """Those of the tables that have no row."""
+    return frozenset(table for table in tables if not _has_a_row(connection, table))
+
+
+def _has_a_row(connection: Connection[Any], table: TableRef) -> bool:
+    name = sql.Identifier(table.schema, table.table)
+    row = connection.execute(sql.SQL("select exists (select from {})").format(name)).fetchone()
+    return bool(row and row[0])
 
 
 def source_as_of(connection: Connection[Any], reads: Sequence[TableRef]) -> datetime | None:

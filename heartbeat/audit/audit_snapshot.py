@@ -20,7 +20,12 @@ from psycopg.types.json import Jsonb
 from heartbeat.audit import chart_rendering
 from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
 from heartbeat.errors import HeartbeatError
-from heartbeat.marts_session import reading_as_of, source_as_of, touched_tables
+from heartbeat.marts_session import (
+    empty_tables,
+    reading_as_of,
+    source_as_of,
+    touched_tables,
+)
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
@@ -78,6 +83,8 @@ class DrawnCut:
     chart: chart_rendering.RenderedChart
     source_as_of: datetime | None
     """The oldest `polled_at` among the tables it reads; None when one of them never landed."""
+    empty_reads: frozenset[TableRef]
+    """Those of the tables it reads that have no row."""
 
 
 def sync_cuts(connection: Connection, loaded: LoadedCuts) -> RegistryChange:
@@ -106,12 +113,16 @@ def compute_snapshot(
     """Compute, draw and store one cut for one window, as of a moment with a time zone.
 
     A fault of the cut is stored as `error` beside the last good payload, spec, pictures and their
-    times. Raises UnknownWindowError, and psycopg's own errors when the database cannot be reached.
+    times; so is a table that had rows then and has none now, since nothing would look like all
+    well. Raises UnknownWindowError, and psycopg's own errors when the database cannot be reached.
     """
     try:
         drawn = draw_cut(cut, window, settings, as_of=as_of)
     except CutError as error:
         return _store_error(settings, cut, window, run_id, str(error))
+    if emptied := _emptied(settings, cut, window, drawn):
+        told = f"no data: {_listed(emptied)} had rows at the last compute and has none now"
+        return _store_error(settings, cut, window, run_id, told)
     return _store(settings, cut, window, run_id, drawn)
 
 
@@ -136,9 +147,10 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
             payload = json_payload(cut.compute(connection, window=window))
             _refuse_other_reads(cut, touched_tables(connection))
         oldest_poll = source_as_of(connection, cut.reads)
+        empty_reads = empty_tables(connection, cut.reads)
     with _faults_of(cut, "chart"):
         chart = chart_rendering.render(cut.chart(payload))
-    return DrawnCut(payload, chart, oldest_poll)
+    return DrawnCut(payload, chart, oldest_poll, empty_reads)
 
 
 def store_chart_runtime(connection: Connection) -> None:
@@ -211,6 +223,18 @@ def _reason(error: Exception) -> str:
     return f"{type(error).__name__}: {lines[0]}"
 
 
+def _emptied(
+    settings: Settings, cut: AuditCut, window: str, drawn: DrawnCut
+) -> frozenset[TableRef]:
+    """The tables that have lost all their rows since the last good compute; none before one."""
+    asked = {"cut_id": cut.cut_id, "window_key": window}
+    with psycopg.connect(settings.database_url) as connection:
+        last_good = connection.execute(_SQL["last_good"], asked).fetchone()
+    if last_good is None:
+        return frozenset()
+    return frozenset(table for table in drawn.empty_reads if str(table) not in last_good[0])
+
+
 def _store(
     settings: Settings, cut: AuditCut, window: str, run_id: str, drawn: DrawnCut
 ) -> SnapshotOutcome:
@@ -221,6 +245,7 @@ def _store(
         "spec": Jsonb(drawn.chart.spec),
         "svg": drawn.chart.svg,
         "png": drawn.chart.png,
+        "empty_reads": sorted(map(str, drawn.empty_reads)),
         "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }

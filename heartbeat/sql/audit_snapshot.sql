@@ -40,9 +40,9 @@ returning cut_id
 
 -- name: store
 insert into heartbeat.audit_cut_snapshot
-    (cut_id, window_key, payload, spec, svg, png, computed_at, source_as_of, error, run_id)
+    (cut_id, window_key, payload, spec, svg, png, empty_reads, computed_at, source_as_of, error, run_id)
 values (
-    %(cut_id)s, %(window_key)s, %(payload)s, %(spec)s, %(svg)s, %(png)s, now(), %(source_as_of)s, null,
+    %(cut_id)s, %(window_key)s, %(payload)s, %(spec)s, %(svg)s, %(png)s, %(empty_reads)s, now(), %(source_as_of)s, null,
     %(run_id)s
 )
 on conflict (cut_id, window_key) do update set
@@ -50,10 +50,16 @@ on conflict (cut_id, window_key) do update set
     spec = excluded.spec,
     svg = excluded.svg,
     png = excluded.png,
+    empty_reads = excluded.empty_reads,
     computed_at = excluded.computed_at,
     source_as_of = excluded.source_as_of,
     error = null,
     run_id = excluded.run_id
+
+-- name: last_good
+select empty_reads
+  from heartbeat.audit_cut_snapshot
+ where cut_id = %(cut_id)s and window_key = %(window_key)s and svg is not null
 
 -- name: store_error
 insert into heartbeat.audit_cut_snapshot (cut_id, window_key, error, run_id)

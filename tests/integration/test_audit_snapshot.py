@@ -310,6 +310,31 @@ def test_a_fault_keeps_the_last_good_snapshot_and_tells_the_author(
     assert snapshot(url) == before | {"error": outcome.error, "run_id": "run-2"}
 
 
+def test_a_table_that_lost_its_rows_keeps_the_last_picture_until_it_has_some(
+    url: str, folder: Path
+) -> None:
+    cut = written(folder)
+    with psycopg.connect(url, autocommit=True) as connection:
+        connection.execute("insert into bank_core.payment values (1)")
+        assert computed(url, cut).error is None
+        before = snapshot(url)
+        connection.execute("delete from bank_core.payment")
+        outcome = computed(url, cut, run_id="run-2")
+        assert outcome.error == (
+            "no data: bank_core.payment had rows at the last compute and has none now"
+        )
+        assert snapshot(url) == before | {"error": outcome.error, "run_id": "run-2"}
+        connection.execute("insert into bank_core.payment values (2)")
+        assert computed(url, cut, run_id="run-3").error is None
+
+
+def test_a_table_that_never_had_a_row_stops_nothing(url: str, folder: Path) -> None:
+    cut = written(folder)
+    assert computed(url, cut).error is None
+    assert snapshot(url)["empty_reads"] == ["bank_core.entry", "bank_core.payment"]
+    assert computed(url, cut, run_id="run-2").error is None
+
+
 def test_a_first_compute_that_fails_stores_only_its_error(url: str, folder: Path) -> None:
     outcome = computed(url, written(folder, CUT.replace('"n": 3', '"n": 1 / 0')))
 

@@ -16,9 +16,13 @@ comment on column heartbeat.audit_cut_registry.verified_hash is
 -- json keeps the order of the columns of the table behind a picture
 alter table heartbeat.audit_cut_snapshot
     alter column payload type json,
-    add column png bytea;
+    add column png bytea,
+    add column empty_reads text[] not null default '{}';
 
 comment on column heartbeat.audit_cut_snapshot.png is 'The picture on white paper, at twice its size';
+
+comment on column heartbeat.audit_cut_snapshot.empty_reads is
+    'The tables that had no row at the last good compute; when another one has none, that picture stays';
 
 grant select on heartbeat.audit_cut_registry to heartbeat_operator;
 grant update (owner, verification_state, verified_hash) on heartbeat.audit_cut_registry to heartbeat_operator;
