@@ -236,7 +236,7 @@ def _loss_text(row: Mapping[str, Any]) -> str | None:
     earlier = row["before_lost_share"]
     was = f" (was {value_text(earlier, '%')})" if earlier is not None else ""
     seconds = row["median_seconds"]
-    took = f" · the rest took {span_text(seconds)}" if seconds is not None else ""
+    took = f" · median of the rest {span_text(seconds)}" if seconds is not None else ""
     return f"{value_text(row['lost_share'], '%')} lost{was}{took}"
 
 

@@ -180,7 +180,7 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
 
 def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
     """Spans on one logarithmic axis: the steps above, the ages of the open payments below."""
-    steps = _spans(payload["steps"], "payments", "time")
+    steps = _spans(payload["steps"], "payments", "of time")
     waiting = _spans(payload["waiting"], "open now", "> 24 h")
     return alt.vconcat(steps, waiting, spacing=22).properties(
         title=title(payload, payload["drawn"]), description=payload["prose"]

@@ -250,7 +250,7 @@ def _panel(rail: Rail) -> dict[str, Any]:
             {
                 "span": SPANS[span],
                 "share": percent(rail.of_span(span), rail.now),
-                "text": share_text(rail.of_span(span), rail.now),
+                "text": f"{_cell_text(percent(rail.of_span(span), rail.now)) or 0} %",
             }
             for span in spans
         ],
@@ -274,7 +274,8 @@ def _headline(rails: Sequence[Rail], days: int) -> str:
     if not rails:
         return f"No payment was executed in {days} days"
     slowest = rails[0]
-    return f"Half of the {slowest.name} payments take longer than {span_text(slowest.median)}"
+    before = f"; {span_text(slowest.median_before)} before" if slowest.before else ""
+    return f"Half of the {slowest.name} payments take over {span_text(slowest.median)}{before}"
 
 
 def _prose(rails: Sequence[Rail], days: int) -> str:

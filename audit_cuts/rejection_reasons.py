@@ -99,6 +99,8 @@ SPOKEN_TYPES = {"SEPA": "SEPA credit", "Inst.": "SEPA instant", "Card": "card", 
 Layers: TypeAlias = alt.LayerChart | alt.FacetChart
 
 MOST_TYPES = 5
+COUNTS = 0.1
+"""From this share of all rejections on, a reason that has doubled is spoken of first."""
 REASONS_WIDTH, BARS_WIDTH, TYPE_WIDTH = 160, 126, 53
 TIMES_WIDTH, WIDEST_TIME, DAY_TEXT_WIDTH = 385, 66, 62
 ROW_HEIGHT = 30
@@ -125,7 +127,7 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
         "as_of": as_of(conn),
         "window_days": days,
         "step": step,
-        "headline": _headline(now, ranked, days),
+        "headline": _headline(now, before, ranked, days),
         "prose": _prose(now, before, payments, payments_before, days),
         "payments": payments,
         "rejected": _total(now),
@@ -134,7 +136,7 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
             {"reason": each.reason, "type": each.type, step: each.bucket, "rejected": each.number}
             for each in sorted(now, key=lambda each: (each.bucket, each.reason, each.type))
         ],
-        "reasons": _reasons(now, before, ranked),
+        "reasons": _reasons(now, before, ranked, _leading(now, before, ranked)),
         "types": _cells(_by_type(now), ranked, _shown_types(now)),
         "times": _cells(
             _by_bucket(now), ranked, list(whole_days_or_weeks(conn, days=days, step=step))
@@ -166,7 +168,7 @@ def _bars(reasons: Sequence[Mapping[str, Any]]) -> Layers:
         y=_rows(reasons),
         x=alt.X("now:Q", axis=None).scale(domain=[0, highest * 2.6], nice=False),
     )
-    colour = alt.when("datum.kind == 'most'").then(alt.value(Colour.ACCENT))
+    colour = alt.when("datum.kind == 'leading'").then(alt.value(Colour.ACCENT))
     bars = rows.mark_bar(height=18).encode(color=colour.otherwise(alt.value(Colour.NEUTRAL)))
     text = rows.mark_text(align="left", dx=6).encode(text="text:N")
     height = ROW_HEIGHT * max(1, len(reasons))
@@ -259,7 +261,10 @@ def _shown_types(rejections: Sequence[Rejections]) -> list[str]:
 
 
 def _reasons(
-    now: Sequence[Rejections], before: Sequence[Rejections], ranked: Sequence[str]
+    now: Sequence[Rejections],
+    before: Sequence[Rejections],
+    ranked: Sequence[str],
+    leading: str | None,
 ) -> list[dict[str, Any]]:
     numbers, earlier, total = _by_reason(now), _by_reason(before), _total(now)
     so_far = 0
@@ -274,7 +279,7 @@ def _reasons(
                 "now": numbers[reason],
                 "before": earlier[reason],
                 "text": f"{numbers[reason]:,} ({share})",
-                "kind": "most" if reason == ranked[0] else "other",
+                "kind": "leading" if reason == leading else "other",
             }
         )
     return reasons
@@ -314,13 +319,31 @@ def _in_a_sentence(reason: str) -> str:
     return reason.replace("_", " ").lower().replace("aml", "AML")
 
 
-def _headline(now: Sequence[Rejections], ranked: Sequence[str], days: int) -> str:
-    total = _total(now)
-    if total == 0:
+def _leading(
+    now: Sequence[Rejections], before: Sequence[Rejections], ranked: Sequence[str]
+) -> str | None:
+    """The reason to speak of first: one that has doubled and counts, else the most frequent."""
+    numbers, earlier, total = _by_reason(now), _by_reason(before), _total(now)
+    doubled = [
+        reason
+        for reason in ranked
+        if numbers[reason] >= 2 * earlier[reason] and numbers[reason] >= COUNTS * total
+    ]
+    rises = {reason: numbers[reason] - earlier[reason] for reason in doubled}
+    return max(rises, key=rises.__getitem__, default=ranked[0] if ranked else None)
+
+
+def _headline(
+    now: Sequence[Rejections], before: Sequence[Rejections], ranked: Sequence[str], days: int
+) -> str:
+    total, leading = _total(now), _leading(now, before, ranked)
+    if leading is None:
         return f"No payment was rejected in {days} days"
-    share = share_text(_by_reason(now)[ranked[0]], total)
     were = "payment was" if total == 1 else "payments were"
-    return f"{total:,} {were} rejected in {days} days, {share} for {_in_a_sentence(ranked[0])}"
+    number, earlier = _by_reason(now)[leading], _by_reason(before)[leading]
+    share = share_text(number, total)
+    told = f"{total:,} {were} rejected in {days} days, {share} for {_in_a_sentence(leading)}"
+    return f"{told} ({earlier:,} to {number:,})" if number >= 2 * earlier else told
 
 
 def _prose(

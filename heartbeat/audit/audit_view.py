@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -131,6 +131,12 @@ def read_chart_runtime(connection: Connection[Any]) -> ChartRuntime | None:
     """The script for browsers; None until a cut was computed once."""
     with connection.cursor(row_factory=class_row(ChartRuntime)) as cursor:
         return cursor.execute(_sql("runtime")).fetchone()
+
+
+def any_undrawn(connection: Connection[Any], age: timedelta) -> bool:
+    """Whether a registered cut has a window without a picture, or one that is older than `age`."""
+    row = connection.execute(_sql("undrawn"), {"age": age}).fetchone()
+    return bool(row and row[0])
 
 
 def _sql(name: str) -> bytes:

@@ -32,3 +32,13 @@ select svg, png, payload, computed_at
 
 -- name: runtime
 select version, javascript from heartbeat.chart_runtime
+
+-- name: undrawn
+select exists (
+    select
+      from heartbeat.audit_cut_registry as cut
+     cross join unnest(cut.windows) as planned (window_key)
+      left join heartbeat.audit_cut_snapshot as snapshot
+        on snapshot.cut_id = cut.cut_id and snapshot.window_key = planned.window_key
+     where snapshot.computed_at is null or snapshot.computed_at < now() - %(age)s
+)

@@ -7,16 +7,20 @@ import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
+from datetime import timedelta
 
 import httpx
+import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
+from heartbeat.audit.audit_view import any_undrawn
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
 from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
+from heartbeat.refresh.job import AUDIT_JOB
 from heartbeat.settings import Settings
 from heartbeat.stack.preflight import check_before_start
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
@@ -33,8 +37,9 @@ _FIRST_RUNS = {
     "refresh": "Landing tables, computing metrics",
     "benchmark": "Telling what is typical",
     "segment": "Telling clients apart",
-    "audit": "Drawing audit cuts",
+    AUDIT_JOB: "Drawing audit cuts",
 }
+_DAILY = timedelta(days=1)
 
 
 class StackError(HeartbeatError):
@@ -142,11 +147,16 @@ class Stack:
     def _first_runs(self, supervisor: Supervisor) -> None:
         for job, title in _FIRST_RUNS.items():
             planned = len(self._dagster.assets(job).reads)
-            if not planned:
+            if not planned or (job == AUDIT_JOB and not self._pictures_are_missing()):
                 continue
             status = self._follow(self._dagster.launch(job), title, planned, supervisor)
             if status != "SUCCESS":
                 self._say(f"{title}: run ended with {status}; the Dagster UI says why")
+
+    def _pictures_are_missing(self) -> bool:
+        """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
+        with psycopg.connect(self._settings.database_url) as connection:
+            return any_undrawn(connection, _DAILY)
 
     def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()

@@ -12,6 +12,7 @@ import httpx
 import psycopg
 import pytest
 
+from heartbeat.audit.audit_view import any_undrawn
 from tests.unit.heartbeat_api.served import api_on, served
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, store
 
@@ -268,3 +269,18 @@ def test_while_dagster_is_away_a_refresh_is_refused_with_the_reason(client: http
     refused = client.post("/api/audit/cuts/money_at_risk/refresh")
     assert refused.status_code == 503
     assert "Dagster's webserver does not answer" in refused.json()["detail"]
+
+
+def test_pictures_are_missing_while_any_window_has_none_or_an_old_one(
+    client: httpx.Client, marts: psycopg.Connection
+) -> None:
+    def missing(age: timedelta) -> bool:
+        return any_undrawn(marts, age)
+
+    assert missing(timedelta(days=9))
+    marts.execute("delete from heartbeat.audit_cut_registry where cut_id = 'balance_movers'")
+    marts.execute("update heartbeat.audit_cut_registry set windows = '{30d}'")
+    assert missing(timedelta(days=1))
+    assert not missing(timedelta(days=9))
+    marts.execute("delete from heartbeat.audit_cut_registry")
+    assert not missing(timedelta(days=1))

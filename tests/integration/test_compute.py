@@ -10,6 +10,7 @@ import psycopg
 import pytest
 from psycopg.rows import dict_row
 
+from heartbeat.audit.audit_cut import PLATFORM_TABLES
 from heartbeat.metrics.compute import Outcome, compute, compute_and_store
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registry import sync
@@ -164,7 +165,7 @@ def test_a_metric_cannot_write_even_through_a_function_with_the_right_to(
     assert computing.marts.execute("select count(*) from bank.hit").fetchone() == (0,)
 
 
-def test_the_role_of_a_metric_reads_landed_tables_and_segments_and_no_other(
+def test_the_role_of_authors_reads_landed_tables_segments_and_the_log_of_loads_and_no_other(
     computing: Computing,
 ) -> None:
     """Of every table of the database, those that a landing has not opened are refused."""
@@ -177,8 +178,8 @@ def test_the_role_of_a_metric_reads_landed_tables_and_segments_and_no_other(
             " where c.relkind in ('r', 'v', 'm', 'p') and n.nspname !~ '^(pg_|information_schema)'"
             " and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')"
         ).fetchall()
-    segments = [("heartbeat.client_segment",), ("heartbeat.client_segment_day",)]
-    assert sorted(readable) == [("bank.open",), *segments]
+    own = [(str(table),) for table in sorted(PLATFORM_TABLES)]
+    assert sorted(readable) == [("bank.open",), *own]
 
 
 def test_a_compute_that_is_repeated_changes_nothing(computing: Computing) -> None:

@@ -6,7 +6,9 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from heartbeat.audit.audit_snapshot import draw_cut
 from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
+from tests.integration.demo_platform import ANCHOR
 
 CUT = "outgoing_payment_journey"
 WINDOWS = {"7d": 7, "30d": 30, "90d": 90}
@@ -121,6 +123,21 @@ def test_what_is_open_is_counted_by_state_whenever_it_was_created(
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_stuck_are_those_of_the_metric(bank: BankCuts, window: str) -> None:
     assert bank.payload(CUT, window)["stuck"] == bank.true("outgoing_stuck_payments")
+
+
+def test_four_days_earlier_one_was_stuck_that_has_ended_since(bank: BankCuts) -> None:
+    cuts = {cut.cut_id: cut for cut in bank.platform.project.cuts.cuts}
+    earlier = ANCHOR - timedelta(days=4)
+    drawn = draw_cut(cuts[CUT], "7d", bank.platform.settings, as_of=earlier)
+    at = earlier.replace(tzinfo=None)
+    states = bank.table("webbank_dict.payment_state").set_index("id")
+    log = logged(bank)
+    ended = log[log["state_id"].map(states["is_terminal"]) & (log["timestamp"] < at)]["payment_id"]
+    payments = outgoing(bank)
+    closed = payments["own_state"].map(states["is_terminal"]) & (payments["update_time"] < at)
+    old = payments["create_time"] < at - timedelta(hours=24)
+    stuck = payments[old & ~closed & ~payments["payment_id"].isin(ended)]
+    assert drawn.payload["stuck"] == len(stuck) > 0
 
 
 @pytest.mark.parametrize("window", WINDOWS)

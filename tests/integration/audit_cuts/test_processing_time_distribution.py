@@ -92,7 +92,8 @@ def test_the_median_of_swift_is_that_of_its_metric(bank: BankCuts) -> None:
 @pytest.mark.parametrize("window", WINDOWS)
 def test_the_words_name_the_slowest_rail(bank: BankCuts, window: str) -> None:
     payload = bank.payload(CUT, window)
-    assert payload["headline"].startswith("Half of the SWIFT payments take longer than ")
+    assert payload["headline"].startswith("Half of the SWIFT payments take over ")
+    assert payload["headline"].endswith(" before")
     assert f"executed in {WINDOWS[window]} days" in payload["prose"]
     assert "SEPA credit" in payload["prose"].partition("The medians of the others: ")[2]
 

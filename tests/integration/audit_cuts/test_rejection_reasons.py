@@ -6,6 +6,7 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from heartbeat.judgement.wording import value_text
 from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
 
 CUT = "rejection_reasons"
@@ -114,16 +115,19 @@ def test_on_the_rails_of_the_reject_rate_the_wall_counts_the_same(bank: BankCuts
 @pytest.mark.parametrize(("window", "days"), WINDOWS.items())
 def test_the_words_are_made_of_the_numbers(bank: BankCuts, window: str, days: int) -> None:
     payload = bank.payload(CUT, window)
-    first = payload["reasons"][0]
+    leading = next(each for each in payload["reasons"] if each["kind"] == "leading")
+    share = 100 * leading["now"] / payload["rejected"]
     assert payload["headline"].startswith(f"{payload['rejected']:,} payments were rejected in")
-    assert first["label"].lower() in payload["headline"]
+    assert f"{value_text(share, '%')} for {leading['label'].lower()}" in payload["headline"]
     assert payload["payments"] == outgoing_payments(bank, days, pd.Timestamp(MOMENT))
     assert f"of {payload['payments']:,} outgoing payments" in payload["prose"]
 
 
 def test_the_correspondent_who_rejects_since_yesterday_is_named(bank: BankCuts) -> None:
     payload: Any = bank.payload(CUT, "7d")
-    assert payload["reasons"][0]["reason"] == "CORRESPONDENT_REJECT"
+    (told,) = (each for each in payload["reasons"] if each["reason"] == "CORRESPONDENT_REJECT")
+    assert told["kind"] == "leading"
+    assert payload["headline"].endswith(f"({told['before']} to {told['now']})")
     assert "Correspondent reject rose most" in payload["prose"]
     assert "all of it SWIFT" in payload["prose"]
 
