@@ -48,7 +48,7 @@ class BankCuts:
                 if column in frame:
                     frame[column] = frame[column].astype(float)
             self._tables[name] = frame
-        return self._tables[name].copy()
+        return self._tables[name].copy(deep=False)
 
     def euro_rates(self) -> pd.DataFrame:
         """Columns d, currency, per_eur: the last rate known at the end of each day."""
