@@ -23,7 +23,7 @@ test: $(VENV)/installed-dev ## Check and test everything
 
 # beside the checks, which take a core while a worker waits
 pytest: $(VENV)/installed-dev
-	$(BIN)/pytest -n 2 --dist loadgroup --no-loadscope-reorder tests/acceptance tests/integration tests/unit
+	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration tests/unit
 
 lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/ruff check .

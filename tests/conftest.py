@@ -35,15 +35,6 @@ def pytest_configure() -> None:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """The tests of one file go to one worker, and so do those of all cuts, which share a bank."""
-    for item in items:
-        shares_a_bank = item.path.parent.name == "audit_cuts"
-        together = item.path.parent if shares_a_bank else item.path
-        item.add_marker(pytest.mark.xdist_group(str(together.relative_to(item.config.rootpath))))
-
-
 @pytest.fixture(scope="session")
 def postgres() -> Iterator[EmbeddedPostgres]:
     """One embedded server for the whole session, in a folder with a short path."""
