@@ -254,9 +254,12 @@ def _definition_hash(path: Path, tree: ast.Module) -> str:
 
 
 def _shared_modules(tree: ast.Module, folder: Path) -> Iterator[Path]:
+    """The files beside the cut that it imports from; a folder of code is not looked into."""
     for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1 and node.module:
-            yield folder / f"{node.module}.py"
+        if isinstance(node, ast.ImportFrom) and node.level == 1:
+            names = [node.module] if node.module else [alias.name for alias in node.names]
+            files = (folder / f"{name}.py" for name in names)
+            yield from (file for file in files if file.is_file())
 
 
 def _parsed(path: Path) -> ast.Module:

@@ -257,7 +257,7 @@ def _store(
         drawn.source_as_of,
         error=None,
         svg_bytes=len(drawn.chart.svg.encode()),
-        headline=str(drawn.payload.get("headline", "")),
+        headline=str(drawn.payload.get("headline") or ""),
     )
 
 

@@ -264,3 +264,15 @@ def test_the_definition_changes_with_the_code_and_with_the_code_it_shares(tmp_pa
     write_cut(tmp_path, "_deeper", "LIMIT = 1\n")
     write_cut(tmp_path, "cut", shared + META + FUNCTIONS.replace("None", "payload"))
     assert only_cut(tmp_path).definition_hash != before
+
+
+def test_a_cut_may_share_code_by_module_and_from_a_folder(tmp_path: Path) -> None:
+    write_cut(tmp_path, "_shared", "RULE = 1\n")
+    (tmp_path / "_more").mkdir()
+    (tmp_path / "_more" / "__init__.py").write_text("LIMIT = 2\n", encoding="utf-8")
+    imports = "from . import _shared\nfrom ._more import LIMIT\n"
+    write_cut(tmp_path, "cut", imports + META + FUNCTIONS)
+    before = only_cut(tmp_path).definition_hash
+
+    write_cut(tmp_path, "_shared", "RULE = 3\n")
+    assert only_cut(tmp_path).definition_hash != before
