@@ -13,6 +13,7 @@ from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.landed_write import COPY_OPTIONS
 from heartbeat.landing.reflection import Reflection, reflect
 from heartbeat.landing.row_text import SESSION_SETTINGS, source_column, source_hash
+from heartbeat.landing.source_rows import source_rows
 from heartbeat.source import SourceFile, connection_url
 from heartbeat.sql import platform_statements
 
@@ -23,6 +24,8 @@ _ROW_BYTES = 64
 _LOST_STATES = {"40001", "57P01", "57P02", "57P03"}
 _PATIENCE = {
     "lock_timeout": "30s",
+    # a read that a policy would filter fails, where it would else be taken for the whole table
+    "row_security": "off",
     "idle_in_transaction_session_timeout": "15min",
     # rows come in the order of last time, and one load takes one of the source's processors
     "synchronize_seqscans": "off",
@@ -80,7 +83,10 @@ class SourceSession:
 
     def estimated_rows(self, table: Table) -> int:
         """How many rows the table has, as far as the source knows without counting."""
-        names = {"table": sql.Identifier(table.schema_name, table.name).as_string(self._connection)}
+        names = {
+            "table": sql.Identifier(table.schema_name, table.name).as_string(self._connection),
+            "with_children": table.with_children,
+        }
         with self._connection.transaction():
             row = self._connection.execute(_STATEMENTS["size"], names).fetchone()
         assert row is not None
@@ -100,9 +106,7 @@ class SourceSession:
     def _copy(
         self, table: Table, values: Iterable[sql.Composable], condition: sql.Composable | None
     ) -> CopyData:
-        query = sql.SQL("select {} from {}").format(
-            sql.SQL(", ").join(values), sql.Identifier(table.schema_name, table.name)
-        )
+        query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(values), source_rows(table))
         if condition is not None:
             query = sql.SQL("{} where {}").format(query, condition)
         return CopyData(self._connection, query)
