@@ -51,9 +51,17 @@ class FirstLoad:
 
     @property
     def after(self) -> tuple[str, ...] | None:
-        """The key, or the cursor, up to which an earlier range landed."""
-        is_of_same_shape = self.landed.has_values_of(self.table)
-        return self.landed.last.resume_after if is_of_same_shape else None
+        """The key, or the cursor, up to which an earlier range landed, if it is the present one."""
+        is_of_same_shape = self.landed.has_values_of(self.table) and self.landed.has_key_of(
+            self.table
+        )
+        return self.landed.last.resume_after if is_of_same_shape and self._is_ordered else None
+
+    @property
+    def _is_ordered(self) -> bool:
+        """Whether the landed ranges follow the present key or cursor: they have an index of it."""
+        order = tuple(column.landed_as for column in self._order)
+        return any(index.columns == order for index in self.landed.indexes.values())
 
     @property
     def position(self) -> str:
