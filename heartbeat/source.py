@@ -16,7 +16,6 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationInfo,
     field_validator,
 )
@@ -62,6 +61,13 @@ def _checked_lag(text: str) -> str:
     return text
 
 
+def _checked_variable(text: str) -> str:
+    if not re.fullmatch("[A-Z][A-Z0-9_]*", text):
+        # it may be the URL itself, so it is not repeated
+        raise ValueError("give the name of an environment variable, such as SOURCE_WEBBANK_URL")
+    return text
+
+
 _Interval = Annotated[str, AfterValidator(_checked_interval)]
 _Lag = Annotated[str, AfterValidator(_checked_lag)]
 
@@ -100,7 +106,7 @@ class SourceFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["postgres"]
-    connection_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    connection_env: Annotated[str, AfterValidator(_checked_variable)]
     schemas: Annotated[tuple[str, ...], Field(min_length=1)]
     skip_tables: Annotated[tuple[_QualifiedName, ...], NO_ITEMS_WHEN_EMPTY] = ()
     tables: Annotated[
