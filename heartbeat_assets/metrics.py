@@ -28,8 +28,8 @@ from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import table_key
 from heartbeat_assets.landing import RECONCILE_TAG
+from heartbeat_assets.table_key import table_key
 
 METRICS_GROUP = "metrics"
 CHECK = "within_its_lines"

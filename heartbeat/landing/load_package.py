@@ -13,6 +13,7 @@ from dlt.pipeline.exceptions import PipelineStepFailed
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.copy_file import CopyFile
 from heartbeat.landing.destination import marts
+from heartbeat.landing.landed_name import dlt_name
 from heartbeat.landing.resource import schema_source
 from heartbeat.settings import Settings
 
@@ -34,7 +35,7 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     """The dlt pipeline of one landed schema, with its working folder below `folder`."""
     os.environ.update(_DLT_SETTINGS)
     return dlt.pipeline(
-        pipeline_name=landed_schema,
+        pipeline_name=dlt_name(landed_schema),
         pipelines_dir=str(folder),
         destination=marts(settings.database_url),
         dataset_name=landed_schema,
