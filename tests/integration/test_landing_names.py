@@ -130,6 +130,16 @@ def test_a_source_whose_schema_marts_cannot_have_is_refused_and_the_others_load(
     assert AssetKey(["good_core", "fee"]) in keys
 
 
+def test_a_source_without_a_table_that_lands_keeps_no_other_from_loading(bank: Bank) -> None:
+    bank.has("create table core.fee (id int)")
+    path = bank.discovered().path
+    other = path.with_name("other.yaml")
+    other.write_text(HEADER.replace("[core]", "[core, dict]"), encoding="utf-8")
+    other.with_name("other.catalog.json").write_text('{"tables": []}', encoding="utf-8")
+    keys = code_location(bank.settings).resolve_all_asset_keys()
+    assert AssetKey(["bank_core", "fee"]) in keys
+
+
 def test_sources_that_dagster_could_not_tell_apart_are_refused_and_the_others_load(
     bank: Bank,
 ) -> None:
