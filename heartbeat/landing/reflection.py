@@ -53,7 +53,7 @@ class Reflection:
     """Size of each table in the source, as its last vacuum or analyze counted it if one did; None
     where a lock keeps it from being known."""
     left_out: Mapping[_LandedName, str] = field(default_factory=dict)
-    """What is no table that can land, such as a view: a sentence each."""
+    """What does not land, such as a view or what the file skips: a sentence each."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """Schemas that the source lacks or does not open to the role: a sentence each."""
     unknown_skips: tuple[HeartbeatError, ...] = ()
@@ -93,16 +93,16 @@ class Reflection:
         name = (schema_name, landed_table)
         if name in self.problems:
             raise self.problems[name]
+        if name in self.tables:
+            return self.tables[name]
         if schema_name in self.closed:
             raise MissingTableError(self.closed[schema_name])
         if name in self.left_out:
-            raise MissingTableError(f"{self.left_out[name]}, which does not land")
-        if name not in self.tables:
-            raise MissingTableError(
-                f"the source no longer has the table that lands as {landed_table}; "
-                "run `heartbeat source discover`"
-            )
-        return self.tables[name]
+            raise MissingTableError(f"{self.left_out[name]} and does not land")
+        raise MissingTableError(
+            f"the source no longer has the table that lands as {landed_table}; "
+            "run `heartbeat source discover`"
+        )
 
 
 def reflect(
@@ -115,9 +115,10 @@ def reflect(
     """
     system = read_system_catalog(connection, file.schemas)
     skipped = {split_name(name) for name in file.skip_tables}
-    shown = [each for each in system.relations if each.name not in skipped]
-    left_out = {each.name: reason for each in shown if (reason := _reason_out(each))}
-    landing = {each.name: each for each in shown if each.name not in left_out}
+    left_out = {
+        each.name: reason for each in system.relations if (reason := _reason_out(each, skipped))
+    }
+    landing = {each.name: each for each in system.relations if each.name not in left_out}
     found = _Found(connection, file, recorded, landing, _options_of_others(file, landing, left_out))
     for relation in landing.values():
         if relation.name[0] not in system.closed:
@@ -178,8 +179,10 @@ class _Found:
         return (size or 0) > _LARGE_BYTES
 
 
-def _reason_out(relation: Relation) -> str | None:
+def _reason_out(relation: Relation, skipped: Collection[SourceName]) -> str | None:
     name = qualified_name(*relation.name)
+    if relation.name in skipped:
+        return f"{name} is in skip_tables"
     if relation.no_table:
         return f"{name} is {relation.no_table}"
     if is_dlts_own(relation.name[1]):
@@ -196,7 +199,7 @@ def _options_of_others(
         (schema_name, landed_name(name)): UnusableOptionError(
             f"the source file names table {written}, "
             + (
-                f"but {left_out[schema_name, name]}, which does not land"
+                f"but {left_out[schema_name, name]} and does not land"
                 if (schema_name, name) in left_out
                 else "which the source lacks or which is skipped"
             )

@@ -1,5 +1,7 @@
 """What the source does not show whole does not land, and every row lands once."""
 
+from dataclasses import replace
+
 import psycopg
 import pytest
 
@@ -130,7 +132,7 @@ def test_a_table_that_became_a_view_fails_and_says_so(bank: Bank, kind: str, cre
 
     error = bank.lands(source)["payment"].error
 
-    assert error == f"core.payment is a {kind}, which does not land"
+    assert error == f"core.payment is a {kind} and does not land"
     assert bank.landed(COUNT) == [(1,)]
 
 
@@ -355,6 +357,22 @@ def test_a_table_that_lost_its_columns_says_so_and_keeps_its_rows(bank: Bank) ->
     bank.has("alter table core.fee drop column id")
 
     assert bank.lands(source)["fee"].error == (
-        "core.fee is a table without columns, which does not land"
+        "core.fee is a table without columns and does not land"
     )
     assert bank.landed("select id from bank_core.fee") == [(1,)]
+
+
+def test_a_table_that_is_skipped_since_it_was_discovered_says_so(bank: Bank) -> None:
+    bank.has("create table core.fee (id int); create table core.tax (id int)")
+    source = bank.discovered()
+    skipping = source.file.model_copy(update={"skip_tables": ("core.fee",)})
+
+    loads = bank.lands(replace(source, file=skipping))
+
+    assert loads["tax"].error is None
+    assert loads["fee"].error == "core.fee is in skip_tables and does not land"
+
+
+def test_a_view_that_would_have_the_name_of_a_table_does_not_stand_in_its_way(bank: Bank) -> None:
+    bank.has('create table core.fee (id int); create view core."Fee" as select * from core.fee')
+    assert bank.lands(bank.discovered())["fee"].error is None
