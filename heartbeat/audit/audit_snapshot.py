@@ -139,6 +139,7 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
         )
     with reading_as_of(
         settings.database_url,
+        cut.reads,
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,

@@ -61,6 +61,7 @@ def lint(
     yield from lint_files(project, metric_ids=metric_ids)
     with reading_as_of(
         settings.database_url,
+        (),
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,

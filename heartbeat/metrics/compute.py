@@ -14,7 +14,7 @@ from psycopg import Connection
 
 from heartbeat.author_query import QueryError, fault
 from heartbeat.judgement.status import Judgement, Status, severity_step
-from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.marts_session import read_as_of, source_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_query import read_history, read_value
 from heartbeat.metrics.registered_lines import RegisteredLines, read_lines
@@ -100,21 +100,26 @@ def compute(
 ) -> Outcome:
     """Compute one metric as of any moment and store nothing; judged when there are `lines`."""
     started = time.monotonic()
+    day = as_of.astimezone(settings.zone).date()
     found: dict[str, Any] = {}
+
+    def read(connection: Connection[Any]) -> None:
+        found["source_as_of"] = source_as_of(connection, metric.reads)
+        found["value"] = read_value(connection, metric)
+        if lines:
+            found["judgement"] = lines.judge(found["value"], day)
+        if with_history:
+            found["history"] = read_history(connection, metric)
+
     try:
-        with reading_as_of(
+        read_as_of(
             settings.database_url,
+            metric.reads,
+            read,
             as_of=as_of,
             timezone=settings.timezone,
             statement_timeout=settings.statement_timeout,
-        ) as connection:
-            found["source_as_of"] = source_as_of(connection, metric.reads)
-            found["value"] = read_value(connection, metric)
-            if lines:
-                day = as_of.astimezone(settings.zone).date()
-                found["judgement"] = lines.judge(found["value"], day)
-            if with_history:
-                found["history"] = read_history(connection, metric)
+        )
     except QueryError as error:
         found["error"] = str(error)
     except psycopg.Error as error:

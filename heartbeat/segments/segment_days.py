@@ -7,9 +7,10 @@ from datetime import date, datetime, time, timedelta
 from typing import Any
 
 import psycopg
+from psycopg import Connection
 
 from heartbeat.author_query import QueryError, read_rows
-from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.marts_session import read_as_of, source_as_of
 from heartbeat.segments.segment_file import ClientSegments
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -72,14 +73,19 @@ def _computed(
     segments: ClientSegments, settings: Settings, d: date, as_of: datetime
 ) -> tuple[SegmentDay, Mapping[str, str]]:
     """The snapshot of a day, and the segment of each client."""
-    with reading_as_of(
+
+    def read(connection: Connection[Any]) -> tuple[datetime | None, list[tuple[Any, ...]]]:
+        oldest_poll = source_as_of(connection, segments.reads)
+        return oldest_poll, read_rows(connection, segments.sql, segments.path, segments.line)
+
+    oldest_poll, rows = read_as_of(
         settings.database_url,
+        segments.reads,
+        read,
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
-    ) as connection:
-        oldest_poll = source_as_of(connection, segments.reads)
-        rows = read_rows(connection, segments.sql, segments.path, segments.line)
+    )
     members = _members(rows, segments)
     return SegmentDay(d, as_of, oldest_poll, _counts(segments, members)), members
 
