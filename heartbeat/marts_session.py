@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import Connection, sql
 
+from heartbeat.source_drift import SourceDriftError, drift_behind
 from heartbeat.table_reference import TableRef
 
 _READER = "heartbeat_reader"
@@ -57,7 +58,8 @@ def reading_as_of(
     Its role can read landed tables and the client segments, nothing else. Its transaction holds
     `reads` and reads one snapshot of them, taken once no load writes them; a statement that runs
     longer than `statement_timeout` (as Postgres writes durations) fails. The session's time zone is
-    UTC; `timezone` is the business time zone.
+    UTC; `timezone` is the business time zone. Raises SourceDriftError where what is read with it
+    needs a column or a table that the source no longer has.
     """
     settings = {
         "heartbeat.as_of": as_of.isoformat(),
@@ -76,7 +78,13 @@ def reading_as_of(
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         _hold(connection, present)
-        yield connection
+        try:
+            yield connection
+        except Exception as error:  # what reads may be an author's code, which may raise anything
+            if drifted := drift_behind(connection, reads, error):
+                told = "; ".join(each.message for each in drifted)
+                raise SourceDriftError(told) from error
+            raise
 
 
 def read_as_of(

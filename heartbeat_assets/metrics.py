@@ -25,8 +25,8 @@ from heartbeat.judgement.status import Status
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
-from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
+from heartbeat.registration import register
 from heartbeat.settings import Settings
 from heartbeat_assets.ingest import table_key
 from heartbeat_assets.landing import RECONCILE_TAG
@@ -63,7 +63,7 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
         context: AssetExecutionContext,
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
         with psycopg.connect(settings.database_url) as connection:
-            sync(connection, project.metrics)
+            register(connection, project, settings.zone)
         checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []
         for outcome in compute_and_store(

@@ -15,8 +15,8 @@ from dagster import (
 )
 
 from heartbeat.audit.audit_snapshot import sync_cuts
-from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
+from heartbeat.registration import register
 from heartbeat.settings import Settings
 
 REGISTRY_KEY = AssetKey(["heartbeat", "registry"])
@@ -34,7 +34,7 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
     )
     def registry() -> Iterator[MaterializeResult[None]]:
         with psycopg.connect(settings.database_url) as connection:
-            changes = sync(connection, project.metrics).changes
+            changes = register(connection, project, settings.zone).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(
             metadata={

@@ -27,6 +27,7 @@ from heartbeat.marts_session import (
     touched_tables,
 )
 from heartbeat.settings import Settings
+from heartbeat.source_drift import SourceDriftError
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
@@ -118,7 +119,7 @@ def compute_snapshot(
     """
     try:
         drawn = draw_cut(cut, window, settings, as_of=as_of)
-    except CutError as error:
+    except (CutError, SourceDriftError) as error:
         return _store_error(settings, cut, window, run_id, str(error))
     if emptied := _emptied(settings, cut, window, drawn):
         told = f"no data: {_listed(emptied)} had rows at the last compute and has none now"
@@ -131,7 +132,8 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
 
     The cut reads in one read-only snapshot of the database, each statement within the settings'
     `statement_timeout`, and must read the tables of its `reads`, all of them and no other. Raises
-    CutError, UnknownWindowError, and psycopg's own errors when the database cannot be reached.
+    CutError, SourceDriftError, UnknownWindowError, and psycopg's own errors when the database
+    cannot be reached.
     """
     if window not in cut.windows:
         raise UnknownWindowError(
@@ -203,6 +205,7 @@ def _columns(cut: AuditCut) -> dict[str, Any]:
         "methodology": cut.methodology,
         "how_to_read": cut.how_to_read,
         "definition_hash": cut.definition_hash,
+        "words": list(cut.words),
     }
 
 

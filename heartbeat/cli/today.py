@@ -19,6 +19,8 @@ from heartbeat.judgement.wording import age_text
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
+from heartbeat.segments.segment_days import read_failure
+from heartbeat.source_drift import read_source_drift
 
 _FAILED_LOADS = (
     "select schema_name || '.' || table_name as table, polled_at, error"
@@ -46,14 +48,20 @@ def today(
         views = read_metrics(connection, now=now, zone=settings.zone)
         with connection.cursor(row_factory=class_row(FailedLoad)) as cursor:
             loads = cursor.execute(_FAILED_LOADS).fetchall()
+        drifted = read_source_drift(connection)
+        segments_error = read_failure(connection)
         displays = [each for each in read_displays(connection, now) if each.dark_since]
     sections = {
         "red": [_judged(view, now) for view in views if view.status is Status.RED],
-        "failing": [_failing(view) for view in views if view.signal is Signal.ERROR],
+        "failing": [
+            *(_failing(view) for view in views if view.signal is Signal.ERROR),
+            *([f"segments  {segments_error}"] if segments_error else []),
+        ],
         "stale": [_stale(view, now) for view in views if view.freshness in _STALE],
         "amber": [_judged(view, now) for view in views if _is_amber(view)],
         "never computed": [view.code for view in views if view.signal is Signal.NO_DATA],
         "changed since verified": [_changed(view) for view in views if _has_lapsed(view)],
+        "changed in a source": [each.message for each in drifted],
         "did not land": [f"{load.table}  {load.error}" for load in loads],
         "dark screens": [_dark(display, now) for display in displays],
     }

@@ -20,10 +20,11 @@ from heartbeat.metrics.compute import compute as compute_one
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registered_lines import read_lines
-from heartbeat.metrics.registry import sync
+from heartbeat.project import Project
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.refresh.job import JobState, Phase, RefreshJob
+from heartbeat.registration import register
 from heartbeat.segments.segment_days import store_segments
 from heartbeat.segments.segment_file import load_segments
 from heartbeat.settings import Settings
@@ -199,7 +200,7 @@ def _chosen_metrics(settings: Settings, names: list[str]) -> list[Metric]:
 
 def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> int:
     with psycopg.connect(settings.database_url) as connection:
-        sync(connection, load_metrics(settings.project / "metrics"))
+        register(connection, Project(settings.project), settings.zone)
     outcomes = compute_and_store(
         metrics, settings, as_of=datetime.now(UTC), run_id=_run_id(), all_days=all_days
     )

@@ -50,6 +50,10 @@ class Reflection:
             raise problem
         return Catalog(tables=tuple(self.tables.values()))
 
+    def lacks(self, schema_name: str, landed_table: str) -> bool:
+        """Whether the source has no such table."""
+        return (schema_name, landed_table) not in self.bytes
+
     def table(self, schema_name: str, landed_table: str) -> Table:
         """One table; raises what is wrong with it, a MissingTableError when it is not there."""
         landed_name = (schema_name, landed_table)

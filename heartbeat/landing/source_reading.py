@@ -12,6 +12,7 @@ from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait
 
 from heartbeat.errors import HeartbeatError, SourceUnreachableError
 from heartbeat.landing.catalog import Table
+from heartbeat.landing.drift import gone_table
 from heartbeat.landing.first_load import FirstLoad, Range
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
 from heartbeat.landing.ledger import TableLoad, record_range
@@ -60,12 +61,26 @@ class Snapshot:
 
     read: dict[_TableName, ReadTable] = field(default_factory=dict)
     errors: dict[_TableName, str] = field(default_factory=dict)
+    gone: dict[_TableName, str] = field(default_factory=dict)
+    """The tables that the source no longer has, with what may have become of them."""
 
-    def of_schema(self, schema: str) -> tuple[dict[str, ReadTable], dict[str, str]]:
-        """What was read of one landed schema, and the errors of its other tables."""
-        read = {name: each for (owner, name), each in self.read.items() if owner == schema}
-        errors = {name: each for (owner, name), each in self.errors.items() if owner == schema}
-        return read, errors
+    def of_schema(self, schema: str) -> "SchemaSnapshot":
+        """What was read of one landed schema."""
+        return SchemaSnapshot(
+            *(
+                {name: each for (owner, name), each in tables.items() if owner == schema}
+                for tables in (self.read, self.errors, self.gone)
+            )
+        )
+
+
+@dataclass(frozen=True)
+class SchemaSnapshot:
+    """The same for the tables of one landed schema, by their names in it."""
+
+    read: Mapping[str, ReadTable]
+    errors: Mapping[str, str]
+    gone: Mapping[str, str]
 
 
 @dataclass
@@ -157,9 +172,15 @@ class SourceReading:
             if name in snapshot.errors:
                 continue
             with self._failing(name, snapshot.errors):
+                self._note_gone(name, reflection, snapshot)
                 table = reflection.table(self.chosen[name], name[1])
                 in_ranges = name in self._landed_in_ranges
                 snapshot.read[name] = reader.read(table, self.source, landed[name], in_ranges)
+
+    def _note_gone(self, name: _TableName, reflection: Reflection, snapshot: Snapshot) -> None:
+        recorded = self.source.catalog.table(self.chosen[name], name[1])
+        if recorded and reflection.lacks(self.chosen[name], name[1]):
+            snapshot.gone[name] = gone_table(self.source, recorded, reflection)
 
     def _land_in_ranges(self, name: _TableName, first_load: FirstLoad) -> None:
         if first_load.after is not None:

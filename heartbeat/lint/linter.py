@@ -2,8 +2,10 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
 import psycopg
+from psycopg import Connection
 from psycopg.rows import dict_row
 
 from heartbeat.lint.finding import Finding, Rule
@@ -29,6 +31,7 @@ from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from heartbeat.source_drift import read_drift
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
@@ -77,9 +80,17 @@ def lint(
         )
         for metric in _chosen(project, metric_ids):
             unplanned = list(can_plan.findings(metric))
+            if unplanned:
+                yield from _drifted(connection, metric)
             yield from unplanned
             for rule in () if unplanned else rules:
                 yield from rule.findings(metric)
+
+
+def _drifted(connection: Connection[Any], metric: Metric) -> Iterator[Finding]:
+    """What the sources of a metric have lost, which may be why its statements cannot be planned."""
+    for drift in read_drift(connection, metric.reads):
+        yield Finding(metric.path, metric.value_line, "source-drift", drift.message)
 
 
 def lint_files(project: Project, *, metric_ids: frozenset[str] | None = None) -> Iterator[Finding]:

@@ -42,8 +42,28 @@ def store_segments(
 
     Then the days of the last 90 that have none are made up for, each as of its last moment, back to
     the first without a client; what is stored of a past day is never changed. Each day is stored
-    whole or not at all. Raises QueryError.
+    whole or not at all. Raises QueryError, which `read_failure` tells until a run succeeds.
     """
+    try:
+        yield from _stored(segments, settings, now, run_id)
+    except QueryError as error:
+        failure = {"failed_at": now, "error": str(error), "run_id": run_id}
+        with psycopg.connect(settings.database_url) as connection:
+            connection.execute(_sql("failed"), failure)
+        raise
+    with psycopg.connect(settings.database_url) as connection:
+        connection.execute(_sql("succeeded"))
+
+
+def read_failure(connection: Connection[Any]) -> str | None:
+    """Why the segments could not be computed the last time; None when they could."""
+    row = connection.execute(_sql("failure")).fetchone()
+    return row[0] if row else None
+
+
+def _stored(
+    segments: ClientSegments, settings: Settings, now: datetime, run_id: str
+) -> Iterator[SegmentDay]:
     today = now.astimezone(settings.zone).date()
     day, members = _computed(segments, settings, today, now)
     _store(settings, day, members, run_id)
