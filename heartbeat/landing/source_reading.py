@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import Connection
@@ -27,6 +27,8 @@ from heartbeat.landing.source_session import (
 )
 from heartbeat.settings import Settings
 from heartbeat.source import Source
+
+_T = TypeVar("_T")
 
 _TableName = tuple[str, str]
 """Landed schema and table."""
@@ -67,10 +69,9 @@ class Snapshot:
     def of_schema(self, schema: str) -> "SchemaSnapshot":
         """What was read of one landed schema."""
         return SchemaSnapshot(
-            *(
-                {name: each for (owner, name), each in tables.items() if owner == schema}
-                for tables in (self.read, self.errors, self.gone)
-            )
+            _of_schema(schema, self.read),
+            _of_schema(schema, self.errors),
+            _of_schema(schema, self.gone),
         )
 
 
@@ -81,6 +82,10 @@ class SchemaSnapshot:
     read: Mapping[str, ReadTable]
     errors: Mapping[str, str]
     gone: Mapping[str, str]
+
+
+def _of_schema(schema: str, tables: Mapping[_TableName, _T]) -> dict[str, _T]:
+    return {name: each for (owner, name), each in tables.items() if owner == schema}
 
 
 @dataclass
