@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
+from heartbeat.postgres_session import connect
 from heartbeat.table_reference import TableRef
 
 _READER = "heartbeat_reader"
@@ -40,15 +41,10 @@ def reading_as_of(
         "heartbeat.as_of": as_of.isoformat(),
         "heartbeat.timezone": timezone,
         "statement_timeout": statement_timeout,
-        "TimeZone": "UTC",
         "work_mem": _WORK_MEM,
         "role": _READER,
     }
-    with psycopg.connect(database_url) as connection:
-        for name, value in settings.items():
-            connection.execute("select set_config(%s, %s, false)", [name, value])
-        # committed, so that a later rollback does not undo the settings
-        connection.commit()
+    with connect(database_url, settings=settings) as connection:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         yield connection

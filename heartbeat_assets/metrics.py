@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -26,6 +25,7 @@ from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat_assets.ingest import table_key
@@ -62,7 +62,7 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
     def compute_metrics(
         context: AssetExecutionContext,
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             sync(connection, project.metrics)
         checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -16,6 +15,7 @@ from dagster import (
 
 from heartbeat.audit.audit_snapshot import sync_cuts
 from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 
@@ -33,7 +33,7 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
         check_specs=[AssetCheckSpec(_CHECK, asset=REGISTRY_KEY)],
     )
     def registry() -> Iterator[MaterializeResult[None]]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             changes = sync(connection, project.metrics).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(

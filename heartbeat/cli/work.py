@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-import psycopg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -21,6 +20,7 @@ from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registered_lines import read_lines
 from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.refresh.job import JobState, Phase, RefreshJob
@@ -145,11 +145,11 @@ def _refresh_here(metric: list[str] | None) -> None:
 def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
     desk = RefreshDesk(DagsterClient(settings.dagster_url))
     actor = getpass.getuser()
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
-        psycopg.connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.database_url, autocommit=True) as connection,
         Progress(*columns) as bar,
     ):
         task = bar.add_task("waiting", total=None)
@@ -198,7 +198,7 @@ def _chosen_metrics(settings: Settings, names: list[str]) -> list[Metric]:
 
 
 def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> int:
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         sync(connection, load_metrics(settings.project / "metrics"))
     outcomes = compute_and_store(
         metrics, settings, as_of=datetime.now(UTC), run_id=_run_id(), all_days=all_days
@@ -207,7 +207,7 @@ def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> i
 
 
 def _compute_past(metrics: list[Metric], settings: Settings, as_of: datetime) -> int:
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
     return sum(
         _show(

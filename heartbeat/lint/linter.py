@@ -3,7 +3,6 @@
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
-import psycopg
 from psycopg.rows import dict_row
 
 from heartbeat.lint.finding import Finding, Rule
@@ -27,6 +26,7 @@ from heartbeat.lint.statement_rules import (
 )
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -96,7 +96,7 @@ def read_large_tables(
 ) -> Mapping[TableRef, LargeTable]:
     """The landed tables above a size in bytes."""
     schemas = sorted({table.schema for table in project.tables})
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         rows = (
             connection.cursor(row_factory=dict_row)
             .execute(_STATEMENTS["large_tables"].encode(), {"schemas": schemas, "limit": limit})
