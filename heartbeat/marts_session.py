@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import Connection, sql
 
+from heartbeat.postgres_session import connect
 from heartbeat.source_drift import SourceDriftError, drift_behind
 from heartbeat.table_reference import TableRef
 
@@ -65,16 +66,12 @@ def reading_as_of(
         "heartbeat.as_of": as_of.isoformat(),
         "heartbeat.timezone": timezone,
         "statement_timeout": statement_timeout,
-        "TimeZone": "UTC",
         "work_mem": _WORK_MEM,
         "role": _READER,
     }
-    with psycopg.connect(database_url) as connection:
-        for name, value in settings.items():
-            connection.execute("select set_config(%s, %s, false)", [name, value])
-        # committed, so that a later rollback does not undo the settings
+    with connect(database_url, autocommit=True, settings=settings) as connection:
         present = _present(connection, reads)
-        connection.commit()
+        connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         _hold(connection, present)

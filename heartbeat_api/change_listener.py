@@ -5,6 +5,8 @@ from collections.abc import Callable
 
 import psycopg
 
+from heartbeat.postgres_session import connect
+
 _LISTEN = "listen heartbeat_changed"
 _LOOK_SECONDS = 0.1
 _QUIET_SECONDS = 1.0
@@ -37,7 +39,7 @@ class ChangeListener:
                 self._closed.wait(_QUIET_SECONDS)
 
     def _hear(self) -> None:
-        with psycopg.connect(self._database_url, autocommit=True, connect_timeout=2) as connection:
+        with connect(self._database_url, autocommit=True, connect_timeout="2") as connection:
             connection.execute(_LISTEN)
             while not self._closed.is_set():
                 if any(connection.notifies(timeout=_LOOK_SECONDS, stop_after=1)):

@@ -7,16 +7,14 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-_PATIENCE_SECONDS = 2.0
-_SESSION = " ".join(
-    (
-        "-c default_transaction_read_only=on",
-        "-c default_transaction_isolation=repeatable\\ read",
-        "-c statement_timeout=5s",
-        "-c timezone=UTC",
-    )
-)
+from heartbeat.postgres_session import Session, begin, with_parameters
 
+_PATIENCE_SECONDS = 2.0
+_SETTINGS = {
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable read",
+    "statement_timeout": "5s",
+}
 
 _READ_WRITE = b"set transaction isolation level read committed, read write"
 
@@ -30,14 +28,16 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool(
-            url,
+            with_parameters(url, connect_timeout="2"),
+            connection_class=Session,
+            kwargs={"autocommit": True},
+            configure=_configure,
             min_size=0,
             max_size=4,
             open=False,
             timeout=_PATIENCE_SECONDS,
             reconnect_timeout=_PATIENCE_SECONDS,
             check=ConnectionPool.check_connection,
-            kwargs={"options": _SESSION, "connect_timeout": 2},
         )
 
     def open(self) -> None:
@@ -66,6 +66,11 @@ class Database:
         with self.reading() as connection:
             connection.execute(_READ_WRITE)
             yield connection
+
+
+def _configure(session: Session) -> None:
+    begin(session, _SETTINGS)
+    session.autocommit = False
 
 
 def _reason(error: psycopg.Error) -> str:

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import psycopg
 from dagster import (
     AssetExecutionContext,
     AssetKey,
@@ -19,6 +18,7 @@ from heartbeat.audit.audit_snapshot import (
     store_chart_runtime,
     sync_cuts,
 )
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
 from heartbeat.settings import Settings
@@ -48,7 +48,7 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         deps=_upstream(cut, project),
     )
     def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             sync_cuts(connection, project.cuts)
             store_chart_runtime(connection)
         as_of = datetime.now(UTC)

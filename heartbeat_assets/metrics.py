@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -25,6 +24,7 @@ from heartbeat.judgement.status import Status
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.registration import register
 from heartbeat.settings import Settings
@@ -62,7 +62,7 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
     def compute_metrics(
         context: AssetExecutionContext,
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             register(connection, project, settings.zone)
         checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -15,6 +14,7 @@ from dagster import (
 )
 
 from heartbeat.audit.audit_snapshot import sync_cuts
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.registration import register
 from heartbeat.settings import Settings
@@ -33,7 +33,7 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
         check_specs=[AssetCheckSpec(_CHECK, asset=REGISTRY_KEY)],
     )
     def registry() -> Iterator[MaterializeResult[None]]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             changes = register(connection, project, settings.zone).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(

@@ -13,7 +13,6 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
-import psycopg
 from psycopg.types.json import Json as OrderedJson
 from psycopg.types.json import Jsonb
 
@@ -26,6 +25,7 @@ from heartbeat.marts_session import (
     source_as_of,
     touched_tables,
 )
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.source_drift import SourceDriftError
 from heartbeat.sql import platform_statements
@@ -232,7 +232,7 @@ def _emptied(
 ) -> frozenset[TableRef]:
     """The tables that have lost all their rows since the last good compute; none before one."""
     asked = {"cut_id": cut.cut_id, "window_key": window}
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         last_good = connection.execute(_SQL["last_good"], asked).fetchone()
     if last_good is None:
         return frozenset()
@@ -253,7 +253,7 @@ def _store(
         "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         connection.execute(_SQL["store"], row)
     return SnapshotOutcome(
         cut.cut_id,
@@ -269,7 +269,7 @@ def _store_error(
     settings: Settings, cut: AuditCut, window: str, run_id: str, error: str
 ) -> SnapshotOutcome:
     row = {"cut_id": cut.cut_id, "window_key": window, "error": error, "run_id": run_id}
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         connection.execute(_SQL["store_error"], row)
     return SnapshotOutcome(cut.cut_id, window, None, error, 0)
 

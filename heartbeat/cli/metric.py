@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-import psycopg
 import typer
 
 from heartbeat.cli.marts import opened_marts
@@ -19,6 +18,7 @@ from heartbeat.metrics.metric_query import explain
 from heartbeat.metrics.metric_rows import read_days, read_observations, read_polls
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.plain_json import plain_json
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 
@@ -83,7 +83,7 @@ def print_metric(
 ) -> None:
     """All that is known of a metric, by its id or code; `metric` is what its file says now."""
     now = datetime.now(UTC)
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         view = _registered(read_metrics(connection, now=now, zone=settings.zone), name)
         runs = read_observations(connection, view.metric_id, _LAST_RUNS)
         polls = read_polls(connection)
@@ -127,7 +127,7 @@ def run_backtest(
         raise HeartbeatError("give a line to try: --alert 20, --norm 14")
     with (
         opened_marts() as settings,
-        psycopg.connect(settings.database_url) as connection,
+        connect(settings.database_url) as connection,
     ):
         views = read_metrics(connection, now=datetime.now(UTC), zone=settings.zone)
         view = _registered(views, metric)

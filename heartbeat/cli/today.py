@@ -6,7 +6,6 @@ from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
-import psycopg
 import typer
 from psycopg.rows import class_row
 
@@ -19,6 +18,7 @@ from heartbeat.judgement.wording import age_text
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
+from heartbeat.postgres_session import connect
 from heartbeat.segments.segment_days import read_failure
 from heartbeat.source_drift import read_source_drift
 
@@ -44,7 +44,7 @@ def today(
 ) -> None:
     """Show what is red, failing, stale, changed since verified, did not land; and dark screens."""
     now = datetime.now(UTC)
-    with opened_marts() as settings, psycopg.connect(settings.database_url) as connection:
+    with opened_marts() as settings, connect(settings.database_url) as connection:
         views = read_metrics(connection, now=now, zone=settings.zone)
         with connection.cursor(row_factory=class_row(FailedLoad)) as cursor:
             loads = cursor.execute(_FAILED_LOADS).fetchall()

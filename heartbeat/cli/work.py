@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Annotated
 
-import psycopg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -20,6 +19,7 @@ from heartbeat.metrics.compute import compute as compute_one
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registered_lines import read_lines
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
@@ -146,11 +146,11 @@ def _refresh_here(metric: list[str] | None) -> None:
 def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
     desk = RefreshDesk(DagsterClient(settings.dagster_url))
     actor = getpass.getuser()
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
-        psycopg.connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.database_url, autocommit=True) as connection,
         Progress(*columns) as bar,
     ):
         task = bar.add_task("waiting", total=None)
@@ -199,7 +199,7 @@ def _chosen_metrics(settings: Settings, names: list[str]) -> list[Metric]:
 
 
 def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> int:
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         register(connection, Project(settings.project), settings.zone)
     outcomes = compute_and_store(
         metrics, settings, as_of=datetime.now(UTC), run_id=_run_id(), all_days=all_days
@@ -208,7 +208,7 @@ def _compute_now(metrics: list[Metric], settings: Settings, all_days: bool) -> i
 
 
 def _compute_past(metrics: list[Metric], settings: Settings, as_of: datetime) -> int:
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
     return sum(
         _show(

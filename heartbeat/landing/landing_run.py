@@ -7,7 +7,6 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
 from psycopg import Connection
 
 from heartbeat.errors import HeartbeatError
@@ -15,10 +14,9 @@ from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
 from heartbeat.landing.source_reading import Observer
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
-
-_LOCK_TIMEOUT = "1min"
 
 
 class LandingInProgressError(HeartbeatError):
@@ -96,10 +94,11 @@ class LandingRun:
 @contextmanager
 def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
     """A connection to marts that holds the right to land the source while it is open."""
-    with psycopg.connect(
-        settings.database_url, autocommit=True, application_name="heartbeat"
+    with connect(
+        settings.database_url,
+        autocommit=True,
+        settings={"lock_timeout": settings.lock_timeout},
     ) as connection:
-        connection.execute("select set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
         lock = connection.execute(
             "select pg_try_advisory_lock(hashtextextended(%s, 0))", [f"land {source.name}"]
         ).fetchone()

@@ -36,7 +36,7 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     return dlt.pipeline(
         pipeline_name=landed_schema,
         pipelines_dir=str(folder),
-        destination=marts(settings.database_url),
+        destination=marts(settings.database_url, settings.lock_timeout),
         dataset_name=landed_schema,
     )
 

@@ -8,16 +8,19 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
+from heartbeat.connection_string import without_password
 from heartbeat.errors import SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.landed_write import COPY_OPTIONS
+from heartbeat.landing.lock_wait import naming_lock_holders
+from heartbeat.landing.money import MoneyUnclearError, read_money_as_meant
 from heartbeat.landing.reflection import Reflection, reflect
-from heartbeat.landing.row_text import SESSION_SETTINGS, source_column, source_hash
+from heartbeat.landing.row_text import source_column, source_hash
+from heartbeat.postgres_session import Session, SilentServerError, set_session, with_parameters
 from heartbeat.source import SourceFile, connection_url
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("reflection")
-_CONNECT_TIMEOUT_SECONDS = 10
 _ROW_BYTES = 64
 """A low guess, for tables whose rows the source never counted."""
 _LOST_STATES = {"40001", "57P01", "57P02", "57P03"}
@@ -51,6 +54,20 @@ class CopyData:
             self.rows = cursor.rowcount
 
 
+class TableData(CopyData):
+    """The same of a table; raises LockWaitError where another session locks it for too long."""
+
+    def __init__(
+        self, connection: Connection[Any], query: sql.Composable, table: tuple[str, str]
+    ) -> None:
+        super().__init__(connection, query)
+        self._table = table
+
+    def __iter__(self) -> Iterator[bytes | bytearray | memoryview]:
+        with naming_lock_holders(self._connection, self._table):
+            yield from super().__iter__()
+
+
 class SourceSession:
     """A connection inside one REPEATABLE READ READ ONLY transaction: all tables of one moment."""
 
@@ -59,6 +76,7 @@ class SourceSession:
         self._file = file
         self.polled_at = datetime.now(UTC)
         """Not later than the snapshot, by this machine's clock; of a copy, what it has replayed."""
+        self._unclear_money = read_money_as_meant(connection)
         if file.replayed_until:
             self.polled_at = min(self.polled_at, self._replayed_until(file.replayed_until))
 
@@ -100,12 +118,15 @@ class SourceSession:
     def _copy(
         self, table: Table, values: Iterable[sql.Composable], condition: sql.Composable | None
     ) -> CopyData:
+        name = (table.schema_name, table.name)
+        if name in self._unclear_money:
+            raise MoneyUnclearError(table.qualified_name)
         query = sql.SQL("select {} from {}").format(
-            sql.SQL(", ").join(values), sql.Identifier(table.schema_name, table.name)
+            sql.SQL(", ").join(values), sql.Identifier(*name)
         )
         if condition is not None:
             query = sql.SQL("{} where {}").format(query, condition)
-        return CopyData(self._connection, query)
+        return TableData(self._connection, query, name)
 
 
 @contextmanager
@@ -113,24 +134,18 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
     """Open a snapshot of the source; raises SourceUnreachableError without the URL's password."""
     url = connection_url(source_name, file)
     try:
-        connection = psycopg.connect(
-            url, application_name="heartbeat", connect_timeout=_CONNECT_TIMEOUT_SECONDS
-        )
+        connection = Session.connect(with_parameters(url))
     except psycopg.OperationalError as error:
         raise SourceUnreachableError(
             f"source {source_name}: cannot connect with {file.connection_env}: "
-            f"{_without_secrets(error, url)}"
+            f"{without_password(str(error), url)}"
         ) from None
+    connection.longest_silence = file.silence_timeout_seconds
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection, connection.transaction():
-        settings = {
-            **SESSION_SETTINGS,
-            **_PATIENCE,
-            "statement_timeout": file.statement_timeout_ms,
-        }
-        for name, value in settings.items():
-            connection.execute("select set_config(%s, %s, true)", [name, value])
+        settings = {**_PATIENCE, "statement_timeout": file.statement_timeout_ms}
+        connection.execute(set_session(settings, local=True))
         try:
             session = SourceSession(connection, file)
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
@@ -148,6 +163,8 @@ def is_lost(error: psycopg.Error) -> bool:
     what it replays.
     """
     state = error.sqlstate
+    if isinstance(error, SilentServerError):
+        return False
     return isinstance(error, psycopg.OperationalError) and (
         state is None or state[:2] == "08" or state in _LOST_STATES
     )
@@ -156,9 +173,3 @@ def is_lost(error: psycopg.Error) -> bool:
 def is_conflict(error: psycopg.Error) -> bool:
     """Whether a standby cancelled the read because it stood in the way of what it replays."""
     return error.sqlstate == "40001"
-
-
-def _without_secrets(error: Exception, url: str) -> str:
-    message = " ".join(str(error).split())
-    password = psycopg.conninfo.conninfo_to_dict(url).get("password")
-    return message.replace(str(password), "***") if password else message

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import datetime
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 from psycopg.rows import dict_row
 
@@ -29,6 +28,7 @@ from heartbeat.lint.statement_rules import (
 )
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat.source_drift import read_drift
@@ -108,7 +108,7 @@ def read_large_tables(
 ) -> Mapping[TableRef, LargeTable]:
     """The landed tables above a size in bytes."""
     schemas = sorted({table.schema for table in project.tables})
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         rows = (
             connection.cursor(row_factory=dict_row)
             .execute(_STATEMENTS["large_tables"].encode(), {"schemas": schemas, "limit": limit})

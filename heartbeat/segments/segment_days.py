@@ -6,11 +6,11 @@ from dataclasses import dataclass
 from datetime import date, datetime, time, timedelta
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 
 from heartbeat.author_query import QueryError, read_rows
 from heartbeat.marts_session import read_as_of, source_as_of
+from heartbeat.postgres_session import connect
 from heartbeat.segments.segment_file import ClientSegments
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -48,10 +48,10 @@ def store_segments(
         yield from _stored(segments, settings, now, run_id)
     except QueryError as error:
         failure = {"failed_at": now, "error": str(error), "run_id": run_id}
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             connection.execute(_sql("failed"), failure)
         raise
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         connection.execute(_sql("succeeded"))
 
 
@@ -78,7 +78,7 @@ def _stored(
 
 def _days_without(settings: Settings, today: date) -> list[date]:
     """Past days without a snapshot, the newest first."""
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         asked = {"since": today - timedelta(days=DAYS_BACK)}
         known = {d for (d,) in connection.execute(_sql("known_days"), asked)}
     days = (today - timedelta(days=ago) for ago in range(1, DAYS_BACK + 1))
@@ -142,7 +142,7 @@ def _store(settings: Settings, day: SegmentDay, members: Mapping[str, str], run_
         "clients": list(members),
         "segments": list(members.values()),
     }
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         for name in ("one_at_a_time", "forget_day", "add_day", "add_clients"):
             connection.execute(_sql(name), row)
 

@@ -12,6 +12,8 @@ from pathlib import Path
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
 
+_SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
+
 REPOSITORY = Path(__file__).parents[2]
 """Where `dagster.yaml` and `workspace.yaml` are."""
 
@@ -81,9 +83,12 @@ def process_named(name: str, settings: Settings) -> Process:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """What every process must find in its environment, beside what is there."""
+    """What every process must find in its environment, beside what is there.
+
+    libpq's variables for the defaults of a session are left out: Dagster's storage would take them.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _SESSION_DEFAULTS},
         "HEARTBEAT_PROJECT": str(settings.project),
         "HEARTBEAT_HOME": str(settings.home),
         "HEARTBEAT_DATABASE_URL": settings.database_url,

@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.engine import make_url
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
@@ -28,9 +30,10 @@ def test_without_a_database_url_the_marts_are_embedded_in_the_home(
     assert settings.database_url == (
         "postgresql://postgres:x@localhost:5432/marts?host=/srv/beat/postgres"
     )
-    assert settings.dagster_database_url == (
-        "postgresql+psycopg2://postgres:x@localhost:5432/marts_dagster?host=/srv/beat/postgres"
-    )
+    dagster = make_url(settings.dagster_database_url)
+    assert dagster.drivername == "postgresql+psycopg2"
+    address = conninfo_to_dict(str(dagster.query["dsn"]))
+    assert (address["dbname"], address["host"]) == ("marts_dagster", "/srv/beat/postgres")
 
 
 @pytest.mark.parametrize(
