@@ -13,7 +13,7 @@ from heartbeat.source_drift import DriftSeen, close_unlanded
 
 def register(connection: Connection[Any], project: Project, zone: ZoneInfo) -> SyncPlan:
     """Bring the metric registry to the files, and close what no source lands any more."""
-    plan = sync(connection, project.metrics)
     seen = DriftSeen(datetime.now(UTC), zone)
+    # first: a sync inside of a transaction leaves it with the role of the sync
     close_unlanded(connection, project.tables.keys(), project.broken_sources, seen)
-    return plan
+    return sync(connection, project.metrics)
