@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import (
+    AfterValidator,
     BaseModel,
     ConfigDict,
     Field,
-    StringConstraints,
     ValidationInfo,
     field_validator,
 )
@@ -20,6 +20,7 @@ from pydantic import (
 from heartbeat.connection_string import is_usable
 from heartbeat.errors import ContentError, SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table, WriteMode, read_catalog
+from heartbeat.qualified_name import split_name
 from heartbeat.yaml_document import (
     NO_ENTRIES_WHEN_EMPTY,
     NO_ITEMS_WHEN_EMPTY,
@@ -30,10 +31,43 @@ from heartbeat.yaml_document import (
 
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
-_QualifiedName = Annotated[str, StringConstraints(pattern=r"^[^.]+\.[^.]+$")]
+
+def _checked_name(text: str) -> str:
+    split_name(text)
+    return text
+
+
+_QualifiedName = Annotated[str, AfterValidator(_checked_name)]
 _ColumnNames = Annotated[tuple[str, ...], Field(min_length=1)]
 _SECONDS = {"second": 1, "minute": 60, "hour": 3600, "day": 86400}
-_Interval = Annotated[str, StringConstraints(pattern=r"^\d+ (second|minute|hour|day)s?$")]
+_INTERVAL = re.compile(r"[0-9]+ (second|minute|hour|day)s?")
+_NUMBER = re.compile(r"[0-9]+")
+
+
+def _checked_interval(text: str) -> str:
+    if not _INTERVAL.fullmatch(text):
+        raise ValueError(f"{text} is no time such as 90 seconds, 15 minutes, 1 hour or 2 days")
+    return text
+
+
+def _checked_lag(text: str) -> str:
+    if not (_NUMBER.fullmatch(text) or _INTERVAL.fullmatch(text)):
+        raise ValueError(
+            f"{text} is neither a time such as 15 minutes (in seconds, minutes, hours or days), "
+            "nor, for a cursor that is a number, a number such as 1000"
+        )
+    return text
+
+
+def _checked_variable(text: str) -> str:
+    if not re.fullmatch("[A-Z][A-Z0-9_]*", text):
+        # it may be the URL itself, so it is not repeated
+        raise ValueError("give the name of an environment variable, such as SOURCE_WEBBANK_URL")
+    return text
+
+
+_Interval = Annotated[str, AfterValidator(_checked_interval)]
+_Lag = Annotated[str, AfterValidator(_checked_lag)]
 
 
 class TableOptions(BaseModel):
@@ -43,8 +77,8 @@ class TableOptions(BaseModel):
 
     cursor: Annotated[str | None, NONE_WHEN_EMPTY] = None
     """Column that grows with every change of a row; only rows past the landed maximum are read."""
-    lag: _Interval = "0 seconds"
-    """How far before the landed maximum a load reads.
+    lag: _Lag = "0"
+    """How far before the landed maximum a load reads: a time, or a number where the cursor is one.
 
     It must exceed the longest transaction of the source, and the time in which rows change without
     moving their cursor.
@@ -56,7 +90,12 @@ class TableOptions(BaseModel):
     @property
     def lags(self) -> bool:
         """Whether a load reads rows from before the landed maximum."""
-        return not self.lag.startswith("0 ")
+        return int(self.lag.split()[0]) > 0
+
+    @property
+    def is_lag_a_number(self) -> bool:
+        """Whether it is a number, not a time."""
+        return bool(_NUMBER.fullmatch(self.lag))
 
 
 class SourceFile(BaseModel):
@@ -65,7 +104,7 @@ class SourceFile(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     kind: Literal["postgres"]
-    connection_env: Annotated[str, StringConstraints(pattern=r"^[A-Z][A-Z0-9_]*$")]
+    connection_env: Annotated[str, AfterValidator(_checked_variable)]
     schemas: Annotated[tuple[str, ...], Field(min_length=1)]
     skip_tables: Annotated[tuple[_QualifiedName, ...], NO_ITEMS_WHEN_EMPTY] = ()
     tables: Annotated[
@@ -99,7 +138,7 @@ class SourceFile(BaseModel):
     def _names_only_landed_schemas(cls, named: Any, info: ValidationInfo) -> Any:
         schemas = info.data.get("schemas", ())
         for name in named:
-            if schemas and name.split(".")[0] not in schemas:
+            if schemas and split_name(name)[0] not in schemas:
                 raise ValueError(f"{name} is in none of the landed schemas ({', '.join(schemas)})")
         return named
 

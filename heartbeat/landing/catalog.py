@@ -9,6 +9,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from heartbeat.errors import ContentError
+from heartbeat.qualified_name import qualified_name
 
 WriteMode = Literal["merge", "replace", "reconcile", "append"]
 """How a load joins the rows that are there.
@@ -53,11 +54,13 @@ class Table(BaseModel):
     primary_key: tuple[str, ...]
     write: WriteMode
     reason: str
+    with_children: bool = True
+    """Whether its rows include those of the tables below it, such as its partitions."""
 
     @property
     def qualified_name(self) -> str:
-        """`schema.table` as the source writes it."""
-        return f"{self.schema_name}.{self.name}"
+        """`schema.table` as the source file writes it."""
+        return qualified_name(self.schema_name, self.name)
 
     @property
     def landed_key(self) -> tuple[str, ...]:

@@ -23,15 +23,20 @@ def drift(recorded: Catalog, found: Reflection) -> tuple[str, ...]:
     }
     new = {table.qualified_name: table for table in found.tables.values()}
     return (
-        *(str(problem) for problem in found.problems.values()),
+        *(str(problem) for problem in found.all_problems),
         *(f"{name}: new table" for name in sorted(new.keys() - old.keys())),
-        *(f"{name}: the table is gone" for name in sorted(old.keys() - new.keys())),
+        *(_gone(old[name], found) for name in sorted(old.keys() - new.keys())),
         *(
             sentence
             for name in sorted(old.keys() & new.keys())
             for sentence in _table_drift(old[name], new[name])
         ),
     )
+
+
+def _gone(table: Table, found: Reflection) -> str:
+    reason = found.left_out.get((table.schema_name, table.landed_as))
+    return f"{reason} now" if reason else f"{table.qualified_name}: the table is gone"
 
 
 def _table_drift(old: Table, new: Table) -> list[str]:

@@ -107,9 +107,12 @@ class LandedTable:
         )
 
     def has_key_of(self, table: Table) -> bool:
-        """Whether its unique index, once it has one, is on the key of the source."""
+        """Whether it has a unique index on the key of the source, and none on anything else.
+
+        Until then its rows may have a key twice, so only all rows anew can be given the index.
+        """
         keys = {index.columns for index in self.indexes.values() if index.unique}
-        return keys <= {table.landed_key}
+        return keys == ({table.landed_key} if table.landed_key else set())
 
     def reshaping(self, table: Table) -> tuple[str, ...]:
         """SQL that gives the table, while it has no row, the types and the key of the source."""

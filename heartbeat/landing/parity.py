@@ -12,6 +12,7 @@ from heartbeat.landing.catalog import Table
 from heartbeat.landing.comparison import compared
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
 from heartbeat.landing.row_text import landed_checksum, source_checksum
+from heartbeat.landing.source_rows import source_rows
 from heartbeat.landing.source_session import SourceSession, source_session
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
@@ -89,8 +90,7 @@ def _difference_of_sums(
     session: SourceSession, connection: Connection[Any], landed: LandedTable, table: Table
 ) -> str | None:
     query = sql.SQL("select count(*), {} from {}")
-    source = sql.Identifier(table.schema_name, table.name)
-    found = session.first_row(query.format(source_checksum(table), source))
+    found = session.first_row(query.format(source_checksum(table), source_rows(table)))
     ours = connection.execute(query.format(landed_checksum(table), landed.identifier)).fetchone()
     assert found is not None
     assert ours is not None
