@@ -95,7 +95,10 @@ class _Progress:
 def compute(
     metric: Annotated[list[str] | None, typer.Argument(help="Ids; all without any.")] = None,
     as_of: Annotated[
-        str | None, typer.Option(help="A past moment, ISO 8601; its values are only shown.")
+        str | None,
+        typer.Option(
+            help="A past moment, ISO 8601, in the business time zone; its values are only shown."
+        ),
     ] = None,
     all_days: Annotated[
         bool, typer.Option("--all-days", help="Look at every past day again as well.")
@@ -107,7 +110,7 @@ def compute(
         if as_of is None:
             failed = _compute_now(chosen, settings, all_days)
         else:
-            failed = _compute_past(chosen, settings, moment(as_of))
+            failed = _compute_past(chosen, settings, moment(as_of, settings.zone))
     if failed:
         raise HeartbeatError(f"{failed} of {len(chosen)} metrics failed")
 

@@ -33,7 +33,12 @@ class Column(BaseModel):
     @property
     def is_temporal(self) -> bool:
         """Whether an interval can be taken off its values."""
-        return self.landed_type == "date" or self.landed_type.startswith("timestamp")
+        return self.is_date or self.landed_type.startswith("timestamp")
+
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are days, which begin at another moment in each time zone."""
+        return self.landed_type == "date"
 
     @property
     def is_cast(self) -> bool:

@@ -24,7 +24,7 @@ def test_from_a_source_file_to_a_value_without_servers(
     told(heartbeat_process("ingest"))
     assert "2.75" in told(heartbeat_process("compute"))
     assert told(heartbeat("registry", "sync")) == "The registry is as the files say.\n"
-    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15"))
+    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15T12:00"))
     history = marts.execute("select v::text, error from heartbeat.metric_history").fetchall()
     assert history == [("2.75", None)]
 
