@@ -19,7 +19,7 @@ import pandas as pd
 from heartbeat.audit.audit_cut import Connection, window_days
 from heartbeat.audit.chart_theme import CHART_WIDTH, title
 from heartbeat.audit.palette import Colour
-from heartbeat.judgement.wording import value_text
+from heartbeat.judgement.wording import counted, value_text
 
 META = {
     "page": "$page",
@@ -46,8 +46,8 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     both = conn.execute(ROWS_SQL, {"days": 2 * days}).fetchall()
     before, now = (sum(rows for _, rows in part) for part in (both[:days], both[days:]))
     return {
-        "headline": f"Rows of $table in {days} days: {value_text(now, 'count')}",
-        "prose": f"In the {days} days before there were {value_text(before, 'count')}.",
+        "headline": f"Rows of $table in {counted(days, 'day')}: {value_text(now, 'count')}",
+        "prose": f"In the {counted(days, 'day')} before there were {value_text(before, 'count')}.",
         "rows": [{"d": d, "rows": rows} for d, rows in both[days:]],
     }
 

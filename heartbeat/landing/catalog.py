@@ -18,6 +18,8 @@ writes what differs; `replace` writes all rows anew; `append` writes the rows pa
 table that has no key.
 """
 
+_NUMBERS = frozenset(("smallint", "integer", "bigint", "numeric", "real", "double precision"))
+
 
 class Column(BaseModel):
     """One column of a source table and the type that it has once landed."""
@@ -39,6 +41,11 @@ class Column(BaseModel):
     def is_date(self) -> bool:
         """Whether its values are days, which begin at another moment in each time zone."""
         return self.landed_type == "date"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values add up to a number."""
+        return self.landed_type.partition("(")[0] in _NUMBERS
 
     @property
     def is_cast(self) -> bool:

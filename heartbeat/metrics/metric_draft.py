@@ -78,16 +78,17 @@ class Draft:
             raise DraftError(f"the measure {self.measure} needs a column")
         if self.period in ROLLING and self.time_column is None:
             raise DraftError(f"the period {self.period} needs the column that dates a row")
-        known = {column.landed_as: column for column in self.table.table.columns}
-        for column in filter(None, (self.column, self.time_column)):
-            if column not in known:
-                names = ", ".join(sorted(known))
-                raise DraftError(f"{self.table.reference} has no column {column}; it has {names}")
-        aged = self.column if self.measure is Measure.OLDEST else None
-        for dated in filter(None, (self.time_column, aged)):
-            self._refuse_no_moment(known[dated])
-        if aged:
-            self._refuse_no_unit_of_age(known[aged])
+        if self.time_column is not None:
+            self._refuse_no_moment(self._typed(self.time_column))
+        if self.column is not None:
+            self._refuse_no_measure(self._typed(self.column))
+
+    def _refuse_no_measure(self, column: Column) -> None:
+        if self.measure is Measure.SUM and not column.is_number:
+            raise DraftError(f"{column.landed_as} is {column.landed_type}, which is no number")
+        if self.measure is Measure.OLDEST:
+            self._refuse_no_moment(column)
+            self._refuse_no_unit_of_age(column)
 
     def _refuse_no_moment(self, column: Column) -> None:
         if not column.is_temporal:
@@ -173,8 +174,12 @@ class Draft:
         zoned = "with time zone" in self._typed(column).landed_type
         return moment if zoned else f"{moment} at time zone 'UTC'"
 
-    def _typed(self, column: str | None) -> Column:
-        return next(each for each in self.table.table.columns if each.landed_as == column)
+    def _typed(self, name: str | None) -> Column:
+        known = {column.landed_as: column for column in self.table.table.columns}
+        if name is None or name not in known:
+            names = ", ".join(sorted(known))
+            raise DraftError(f"{self.table.reference} has no column {name}; it has {names}")
+        return known[name]
 
 
 def _yaml(header: dict[str, object]) -> str:

@@ -107,6 +107,7 @@ def test_every_draft_is_a_metric_that_lints(
         ({"time_column": "amount"}, "amount is numeric, which is no moment in time"),
         ({"measure": Measure.SUM}, "the measure sum needs a column"),
         ({"measure": Measure.OLDEST, "column": "id"}, "id is bigint, which is no moment in time"),
+        ({"measure": Measure.SUM, "column": "due_on"}, "due_on is date, which is no number"),
         (
             {"measure": Measure.OLDEST, "column": "due_on", "unit": "h"},
             "due_on is a date, whose age is in days: the unit is d",
@@ -116,7 +117,10 @@ def test_every_draft_is_a_metric_that_lints(
             "the age of the oldest is in min, h, d, not EUR",
         ),
     ],
-    ids=["no name", "unknown", "undated", "no moment", "no column", "no age", "hours", "no unit"],
+    ids=[
+        *("no name", "unknown", "undated", "no moment", "no column", "no age"),
+        *("no number", "hours", "no unit"),
+    ],
 )
 def test_what_does_not_fit_the_table_is_refused(
     draft: Draft, changes: dict[str, object], words: str
