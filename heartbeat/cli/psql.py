@@ -40,9 +40,9 @@ def psql(
 
 def _connection(url: str) -> tuple[str, dict[str, str]]:
     """What may stand on a command line, and the password, which may not: others read it there."""
-    parameters = conninfo_to_dict(url)
+    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     password = parameters.pop("password", None)
-    return make_conninfo(**parameters), {"PGPASSWORD": str(password)} if password else {}
+    return make_conninfo(**parameters), {"PGPASSWORD": password} if password else {}
 
 
 def _program() -> str:
