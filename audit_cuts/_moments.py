@@ -29,6 +29,14 @@ def as_of(conn: Connection) -> datetime:
     return moment
 
 
+def business_day(conn: Connection) -> date:
+    """The business day of the moment."""
+    row = conn.execute("select heartbeat.business_day(heartbeat.as_of())").fetchone()
+    assert row is not None
+    day: date = row[0]
+    return day
+
+
 def day_text(day: date) -> str:
     """A day without its year: "4 Nov"."""
     return f"{day.day} {day:%b}"

@@ -20,6 +20,7 @@ from dagster_dlt import DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
 from heartbeat.judgement.freshness import source_age
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import schema_pipeline
@@ -145,7 +146,7 @@ def _fail_for(loads: Sequence[TableLoad]) -> None:
     if failed:
         reasons = "; ".join(f"{load.qualified_name}: {load.error}" for load in failed)
         raise Failure(
-            f"{len(failed)} of {len(loads)} tables did not land; their last good rows stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(loads), 'table')} did not land; their last good "
+            f"rows stay. {reasons}",
             allow_retries=False,
         )

@@ -21,6 +21,7 @@ from dagster import (
 
 from heartbeat.judgement.freshness import freshness, source_age
 from heartbeat.judgement.status import Status
+from heartbeat.judgement.wording import counted
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
@@ -179,7 +180,7 @@ def _fail_for(outcomes: list[Outcome]) -> None:
     if failed:
         reasons = "; ".join(f"{outcome.metric_id}: {outcome.error}" for outcome in failed)
         raise Failure(
-            f"{len(failed)} of {len(outcomes)} metrics failed; their last good values stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(outcomes), 'metric')} failed; their last good "
+            f"values stay. {reasons}",
             allow_retries=False,
         )

@@ -1,11 +1,24 @@
 """The commands and how they fail."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
 
-from heartbeat.cli import cut, cut_new, metric, metric_new, registry, source, stack, today, work
+from heartbeat.cli import (
+    cut,
+    cut_new,
+    ingest,
+    metric,
+    metric_new,
+    psql,
+    registry,
+    source,
+    stack,
+    today,
+    work,
+)
 from heartbeat.errors import HeartbeatError
 
 app = typer.Typer(
@@ -22,13 +35,24 @@ cut.app.command("new")(cut_new.new)
 app.add_typer(cut.app, name="cut")
 for command in (
     *(stack.up, stack.serve, stack.migrate, stack.validate),
-    *(work.refresh, work.ingest, work.compute, work.benchmark, work.segments, today.today),
+    *(work.refresh, ingest.ingest, work.compute, work.benchmark, work.segments, today.today),
 ):
     app.command()(command)
+app.command(context_settings=psql.EXTRA_ARGUMENTS)(psql.psql)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"heartbeat {version('heartbeat')}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Lands sources, computes metrics and audit cuts, and shows what is broken."""

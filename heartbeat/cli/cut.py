@@ -30,7 +30,10 @@ def run(
     window: Annotated[
         str | None, typer.Option(help="One of its windows; its default without.")
     ] = None,
-    as_of: Annotated[str | None, typer.Option(help="A past moment, ISO 8601; now without.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="A past moment, ISO 8601, in the business time zone; now without."),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Show the picture in a browser.")] = False,
 ) -> None:
     """Compute and draw a cut on the rows that are landed; the wall keeps what it has."""
@@ -42,7 +45,7 @@ def run(
             found,
             window or found.window_default,
             settings,
-            as_of=moment(as_of) if as_of else datetime.now(UTC),
+            as_of=moment(as_of, settings.zone) if as_of else datetime.now(UTC),
         )
     folder = settings.home / "drawings"
     folder.mkdir(parents=True, exist_ok=True)

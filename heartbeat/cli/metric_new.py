@@ -11,6 +11,7 @@ from heartbeat.cli.columns import asked_column
 from heartbeat.cli.marts import opened_marts
 from heartbeat.cli.metric import print_metric
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.judgement.wording import counted
 from heartbeat.lint.linter import lint
 from heartbeat.metrics.compute import compute_and_store
 from heartbeat.metrics.metric import Direction, Period
@@ -106,6 +107,6 @@ def _try_out(metric_id: str) -> None:
             if outcome.error:
                 raise HeartbeatError(outcome.error)
         if metrics:
-            print_metric(settings, metric_id, metrics[0])
+            print_metric(settings, project, metric_id)
     if findings:
-        raise HeartbeatError(f"the linter has {len(findings)} findings; edit the file")
+        raise HeartbeatError(f"the linter has {counted(len(findings), 'finding')}; edit the file")

@@ -9,16 +9,18 @@ from typing import Annotated
 import typer
 from psycopg.rows import class_row
 
+from heartbeat.cli.grouped import grouped
 from heartbeat.cli.marts import opened_marts
 from heartbeat.displays import Display, read_displays
 from heartbeat.judgement.freshness import Freshness, source_age
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
-from heartbeat.judgement.wording import age_text
+from heartbeat.judgement.wording import age_text, counted
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
 from heartbeat.postgres_session import connect
+from heartbeat.project import Project
 from heartbeat.segments.segment_days import read_failure
 from heartbeat.source_drift import read_source_drift
 
@@ -27,6 +29,8 @@ _FAILED_LOADS = (
     " from heartbeat.table_load where error is not null order by 1"
 )
 _LINES = 12
+_Line = tuple[str, str]
+"""What it is about, and what is wrong with it."""
 _STALE = (Freshness.AMBER, Freshness.RED)
 
 
@@ -47,7 +51,8 @@ def today(
     with opened_marts() as settings, connect(settings.database_url) as connection:
         views = read_metrics(connection, now=now, zone=settings.zone)
         with connection.cursor(row_factory=class_row(FailedLoad)) as cursor:
-            loads = cursor.execute(_FAILED_LOADS).fetchall()
+            failed = cursor.execute(_FAILED_LOADS).fetchall()
+        loads = _still_landed(failed, Project(settings.project))
         drifted = read_source_drift(connection)
         segments_error = read_failure(connection)
         displays = [each for each in read_displays(connection, now) if each.dark_since]
@@ -55,19 +60,22 @@ def today(
         "red": [_judged(view, now) for view in views if view.status is Status.RED],
         "failing": [
             *(_failing(view) for view in views if view.signal is Signal.ERROR),
-            *([f"segments  {segments_error}"] if segments_error else []),
+            *([("segments", segments_error)] if segments_error else []),
         ],
         "stale": [_stale(view, now) for view in views if view.freshness in _STALE],
         "amber": [_judged(view, now) for view in views if _is_amber(view)],
-        "never computed": [view.code for view in views if view.signal is Signal.NO_DATA],
+        "never computed": [(view.code, "") for view in views if view.signal is Signal.NO_DATA],
         "changed since verified": [_changed(view) for view in views if _has_lapsed(view)],
-        "changed in a source": [each.message for each in drifted],
-        "did not land": [f"{load.table}  {load.error}" for load in loads],
+        "changed in a source": [("", each.message) for each in drifted],
+        "did not land": [(load.table, load.error) for load in loads],
         "dark screens": [_dark(display, now) for display in displays],
     }
     if as_json:
-        document = {
-            **sections,
+        document: dict[str, object] = {
+            **{
+                title: ["  ".join(filter(None, line)) for line in lines]
+                for title, lines in sections.items()
+            },
             "did not land": [asdict(load) for load in loads],
             "dark screens": [asdict(display) for display in displays],
         }
@@ -76,16 +84,27 @@ def today(
         _print(sections, len(views))
 
 
-def _print(sections: Mapping[str, Sequence[str]], metrics: int) -> None:
-    for title, lines in sections.items():
-        if lines:
-            typer.echo(f"{title} ({len(lines)})")
+def _still_landed(loads: Sequence[FailedLoad], project: Project) -> list[FailedLoad]:
+    """Without the tables that no source lands any more, as far as the files can tell."""
+    if project.sources.problems:
+        return list(loads)
+    known = {str(table) for table in project.tables}
+    return [load for load in loads if load.table in known]
+
+
+def _print(sections: Mapping[str, Sequence[_Line]], metrics: int) -> None:
+    for title, told in sections.items():
+        if told:
+            typer.echo(f"{title} ({len(told)})")
+            lines = [line.strip() for line in grouped(told)]
             for line in lines[:_LINES]:
                 typer.echo(f"  {line}")
             if len(lines) > _LINES:
                 typer.echo(f"  and {len(lines) - _LINES} more; --json lists them all")
-    if not any(sections.values()):
-        typer.echo(f"All of {metrics} metrics are green and fresh.")
+    if not metrics:
+        typer.echo("There is no metric yet; `heartbeat registry sync` registers the files.")
+    elif not any(sections.values()):
+        typer.echo(f"{counted(metrics, 'metric')}, all green and fresh.")
 
 
 def _is_amber(view: MetricView) -> bool:
@@ -97,26 +116,26 @@ def _has_lapsed(view: MetricView) -> bool:
     return unverified and view.verification_since is not None
 
 
-def _judged(view: MetricView, now: datetime) -> str:
+def _judged(view: MetricView, now: datetime) -> _Line:
     since = age_text(max(now - view.since, timedelta(0)))
-    return f"{view.code}  {view.short_name}: {view.reason}, for {since}"
+    return view.code, f"{view.short_name}: {view.reason}, for {since}"
 
 
-def _failing(view: MetricView) -> str:
-    return f"{view.code}  {view.error}"
+def _failing(view: MetricView) -> _Line:
+    return view.code, view.error or ""
 
 
-def _stale(view: MetricView, now: datetime) -> str:
+def _stale(view: MetricView, now: datetime) -> _Line:
     assert view.source_as_of is not None
     age = age_text(source_age(view.source_as_of, now))
-    return f"{view.code}  {view.short_name}: source {age} old"
+    return view.code, f"{view.short_name}: source {age} old"
 
 
-def _changed(view: MetricView) -> str:
-    return f"{view.code}  {view.verification_reason}"
+def _changed(view: MetricView) -> _Line:
+    return view.code, view.verification_reason
 
 
-def _dark(display: Display, now: datetime) -> str:
+def _dark(display: Display, now: datetime) -> _Line:
     assert display.dark_since is not None
     age = age_text(source_age(display.dark_since, now))
-    return f"{display.name}  {display.page}: dark for {age}"
+    return display.name, f"{display.page}: dark for {age}"

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.comparison import compared
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
@@ -80,7 +81,7 @@ def _difference_by_key(
         rows = landed.count_rows(connection)
         keys = "; ".join(comparison.sample(_SAMPLE))
     return (
-        f"{comparison.compared} rows in the source, {rows} in marts; "
+        f"{counted(comparison.compared, 'row')} in the source, {rows} in marts; "
         f"{comparison.missing} missing or other in marts, {comparison.surplus} only in marts; "
         f"for example {', '.join(table.landed_key)} = {keys}"
     )
@@ -97,6 +98,6 @@ def _difference_of_sums(
     if found == ours:
         return None
     return (
-        f"{found[0]} rows in the source, {ours[0]} in marts; "
+        f"{counted(found[0], 'row')} in the source, {ours[0]} in marts; "
         f"checksums {found[1]} and {ours[1]}; the table has no key to tell which"
     )

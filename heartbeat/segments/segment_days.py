@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from psycopg import Connection
@@ -86,7 +86,9 @@ def _days_without(settings: Settings, today: date) -> list[date]:
 
 
 def _end_of(d: date, settings: Settings) -> datetime:
-    return datetime.combine(d + timedelta(days=1), time(), settings.zone) - _LAST_MOMENT
+    closes = datetime.combine(d + timedelta(days=1), time(), settings.zone)
+    # in UTC: a local clock that goes back at midnight shows the last hour twice
+    return closes.astimezone(UTC) - _LAST_MOMENT
 
 
 def _computed(

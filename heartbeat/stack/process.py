@@ -107,14 +107,20 @@ def become(name: str, settings: Settings) -> None:
     os.execvpe(process.command[0], process.command, dict(environment(settings)))
 
 
-def validate_code_location(settings: Settings) -> bool:
-    """Run `dagster definitions validate`, in a folder whose `dagster.yaml` asks for no database."""
+def code_location_problem(settings: Settings) -> str | None:
+    """What `dagster definitions validate` says when it fails, its log left out where it does not.
+
+    It runs in a folder whose `dagster.yaml` asks for no database.
+    """
     command = [str(Path(sys.executable).parent / "dagster"), "definitions", "validate"]
     variables = {k: v for k, v in environment(settings).items() if k != "DAGSTER_HOME"}
     with tempfile.TemporaryDirectory() as folder:
         module = ["--module-name", CODE_MODULE]
-        validated = subprocess.run([*command, *module], env=variables, cwd=folder, check=False)
-    return validated.returncode == 0
+        validated = subprocess.run(
+            [*command, *module], env=variables, cwd=folder, check=False, capture_output=True
+        )
+    said = (validated.stdout + validated.stderr).decode(errors="replace").strip()
+    return said if validated.returncode else None
 
 
 def write_dagster_home(settings: Settings) -> None:
