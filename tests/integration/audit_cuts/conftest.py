@@ -43,18 +43,17 @@ def empty_bank(bank: BankCuts, postgres: EmbeddedPostgres) -> Iterator[BankCuts]
 def tied_bank(bank: BankCuts, postgres: EmbeddedPostgres) -> Iterator[BankCuts]:
     """The same tables in which every amount and every time that a payment takes is the same."""
     with _copied(bank, postgres, "tied_cut_marts") as (tied, connection):
-        for change in TIES:
-            connection.execute(change.encode())
+        connection.execute(TIES.encode())
         yield tied
 
 
-TIES = (
-    "update webbank_core.entry set amount = 7",
-    "update webbank_core.payment set amount = 7",
-    "update webbank_core.account_balance_log set balance = id % 2 - 7",
-    'update webbank_core.payment_state_log as l set "timestamp" = p.create_time + interval \'1 hour\''
-    " from webbank_core.payment as p where p.id = l.payment_id",
-)
+TIES = """
+update webbank_core.entry set amount = 7;
+update webbank_core.payment set amount = 7;
+update webbank_core.account_balance_log set balance = id % 2 - 7;
+update webbank_core.payment_state_log as l set "timestamp" = p.create_time + interval '1 hour'
+  from webbank_core.payment as p where p.id = l.payment_id;
+"""
 
 
 @contextmanager
