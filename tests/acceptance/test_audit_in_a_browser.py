@@ -221,13 +221,18 @@ def test_an_owner_and_a_verification_are_given_by_keyboard(page: Page, audit: st
 
 
 def test_picture_and_table_are_downloaded_under_their_own_names(
-    page: Page, audit: str, tmp_path: Path
+    page: Page, audit: str, cockpit: Cockpit, tmp_path: Path
 ) -> None:
+    stored = (
+        "select computed_at at time zone 'UTC' from heartbeat.audit_cut_snapshot"
+        " where cut_id = 'shades'"
+    )
+    ((computed_at,),) = cockpit.marts.execute(stored).fetchall()
     page.goto(audit)
     for kind, begins in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"\xef\xbb\xbfname,value")):
         with page.expect_download() as download:
             page.locator("#shades").get_by_role("link", name=kind).click()
         name = download.value.suggested_filename
-        assert name == f"shades-7d-{datetime.now(UTC):%Y%m%d}.{kind.lower()}"
+        assert name == f"shades-7d-{computed_at:%Y%m%d}.{kind.lower()}"
         download.value.save_as(tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(begins)

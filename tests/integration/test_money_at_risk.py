@@ -193,7 +193,7 @@ def in_euro(amount: float, currency: str, at: datetime) -> float:
     known = RATE[(RATE.quote == currency) & (RATE.rate_time <= at)]
     if known.empty:
         return 0.0
-    return amount / float(known.sort_values("rate_time").rate.iloc[-1])
+    return amount / float(known.sort_values(["rate_time", "id"]).rate.iloc[-1])
 
 
 def overdue_collateral(at: datetime) -> float:

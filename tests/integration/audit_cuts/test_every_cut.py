@@ -9,6 +9,7 @@ from heartbeat.audit.audit_cut import load_cuts
 from heartbeat.audit.chart_theme import CHART_WIDTH, SMALLEST_TEXT
 from heartbeat.audit.palette import Colour
 from heartbeat_api.csv_table import csv_table
+from tests.integration.audit_cuts.altered_bank import counted_after
 from tests.integration.audit_cuts.bank_cuts import BankCuts
 from tests.integration.demo_platform import REPOSITORY
 
@@ -39,6 +40,19 @@ DESIGNED = {
         "rejection_reasons",
     ],
 }
+BY_SORTING = (
+    "set local enable_hashagg = off",
+    "set local enable_hashjoin = off",
+    "set local max_parallel_workers_per_gather = 0",
+)
+BY_HASHING_IN_PARALLEL = (
+    "set local enable_sort = off",
+    "set local enable_mergejoin = off",
+    "set local enable_nestloop = off",
+    "set local min_parallel_table_scan_size = 0",
+    "set local parallel_setup_cost = 0",
+    "set local parallel_tuple_cost = 0",
+)
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z€]|$)")
 
 
@@ -104,6 +118,18 @@ def test_without_any_row_a_cut_still_draws_and_says_something(
     assert said["headline"]
     assert said["prose"]
     assert isinstance(said["rows"], list)
+
+
+@pytest.mark.parametrize("cut_id", CUTS)
+def test_a_cut_is_the_same_to_the_last_digit_and_among_equals_whatever_plan_postgres_takes(
+    tied_bank: BankCuts, cut_id: str
+) -> None:
+    for window in ("7d", "90d"):
+        sorted_rows, hashed_rows = (
+            counted_after(tied_bank, cut_id, window, *plan)
+            for plan in (BY_SORTING, BY_HASHING_IN_PARALLEL)
+        )
+        assert hashed_rows == sorted_rows
 
 
 def _colours(svg: str) -> set[str]:
