@@ -12,13 +12,16 @@ from typing import Any, Final
 import altair as alt
 
 from heartbeat.audit.palette import SHADES, Colour
+from heartbeat.typeface import FAMILY
 
 THEME_NAME: Final = "heartbeat"
 CHART_WIDTH: Final = 600
 """Width of a whole picture in px, labels and margins included."""
 SMALLEST_TEXT: Final = 17
 """Smallest font size of a picture in px."""
-FONT: Final = '"Inter", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+FONT: Final = (
+    f'"{FAMILY}", "Inter", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+)
 
 _UNIT_GAP = re.compile(r"(?<=\d) (?=(?:%|[A-Za-z]{1,3})(?:\W|$))")
 _MARGIN = 12
