@@ -5,6 +5,7 @@ that the tests have seen. The optical size is that of text throughout, since wha
 pictures knows no other: a label is as wide on a page as it was when it was placed.
 """
 
+import json
 from collections.abc import Iterator, Mapping
 from hashlib import sha256
 from io import BytesIO
@@ -44,7 +45,9 @@ def made() -> Mapping[str, bytes]:
     for name, letters in (("latin", LATIN), ("further", FURTHER)):
         font = of_page(letters)
         files[f"inter-{name}-{digest(font)}.woff2"] = font
-    return files | {f"inter-{weight}.ttf": of_pictures(weight) for weight in WEIGHTS}
+    fonts = {weight: of_pictures(weight) for weight in WEIGHTS}
+    files |= {f"inter-{weight}.ttf": font for weight, font in fonts.items()}
+    return files | {"widths.json": widths(fonts)}
 
 
 def digest(font: bytes) -> str:
@@ -64,7 +67,22 @@ def of_pictures(weight: int) -> bytes:
     """
     font = _inter(f"{LATIN}, {FURTHER}", wght=weight)
     _make_figures_tabular(font)
+    # measured where no font has a letter, seen where one has: as wide as an emoji, the widest
+    font["hmtx"][".notdef"] = (int(1.25 * font["head"].unitsPerEm), 0)
     return _file(font).getvalue()
+
+
+def widths(fonts: Mapping[int, bytes]) -> bytes:
+    """How wide each letter is, in thousandths of the size of the font, by weight."""
+    told: dict[int, dict[str, int]] = {}
+    for weight, file in fonts.items():
+        font = TTFont(BytesIO(file))
+        unit, metrics = font["head"].unitsPerEm, font["hmtx"]
+        told[weight] = {
+            chr(code): round(1000 * metrics[glyph][0] / unit)
+            for code, glyph in sorted(font.getBestCmap().items())
+        }
+    return json.dumps(told, ensure_ascii=False, separators=(",", ":")).encode()
 
 
 def _inter(letters: str, wght: int | tuple[int, int]) -> TTFont:
@@ -121,7 +139,7 @@ def _file(font: TTFont, flavor: str | None = None) -> BytesIO:
 def main() -> None:
     """Replace the files by newly made ones."""
     for old in FOLDER.iterdir():
-        if old.suffix in {".ttf", ".woff2"}:
+        if old.suffix != ".py" and old.is_file():
             old.unlink()
     for name, content in made().items():
         (FOLDER / name).write_bytes(content)

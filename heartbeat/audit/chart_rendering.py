@@ -9,11 +9,13 @@ from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import vl_convert
 
 from heartbeat.audit import chart_theme
+from heartbeat.audit.chart_dates import with_local_dates
 from heartbeat.audit.palette import on_paper
 from heartbeat.errors import HeartbeatError
 from heartbeat.typeface import FOLDER
@@ -43,13 +45,15 @@ class RenderedChart:
     png: bytes
 
 
-def render(chart: alt.TopLevelMixin) -> RenderedChart:
+def render(chart: alt.TopLevelMixin, zone: ZoneInfo) -> RenderedChart:
     """Draw the chart in the house theme; equal charts give equal specs and equal SVG text.
+
+    Moments are written in `zone`, the business time zone.
 
     Raises ChartError when the chart refers to an address (data, image or link: the wall requests
     nothing from elsewhere), holds a number that JSON cannot, or cannot be drawn.
     """
-    spec = _spec(chart)
+    spec = with_local_dates(_spec(chart), zone)
     addresses = list(_addresses(spec, "chart"))
     if addresses:
         raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")

@@ -7,10 +7,11 @@ from contextlib import contextmanager
 
 import psycopg
 import pytest
-from playwright.sync_api import Browser, Playwright, sync_playwright
+from playwright.sync_api import Browser, Page, Playwright, sync_playwright
 
 from tests.acceptance.bare_machine import only_dejavu_serif
 from tests.acceptance.cockpit import Cockpit
+from tests.acceptance.drawn_pages import drawn_pages
 from tests.unit.heartbeat_api.served import api_on, served
 
 SOAK = "HEARTBEAT_SOAK" in os.environ
@@ -64,3 +65,16 @@ def cockpit(module_marts_url: str) -> Iterator[Cockpit]:
         served(api_on(module_marts_url)) as origin,
     ):
         yield Cockpit(origin, connection)
+
+
+@pytest.fixture(scope="module")
+def audit(cockpit: Cockpit) -> str:
+    """The address of a page with two drawn cuts."""
+    return drawn_pages(cockpit)
+
+
+@pytest.fixture
+def page(browser: Browser) -> Iterator[Page]:
+    page = browser.new_page(viewport={"width": 1280, "height": 900})
+    yield page
+    page.close()

@@ -1,6 +1,7 @@
 """The landed bank after a change that is undone, for cases that the bank does not have."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -19,5 +20,5 @@ def payload_after(bank: BankCuts, cut_id: str, window: str, *changes: str) -> di
             connection.execute(change.encode())
         payload = json_payload(cuts[cut_id].compute(connection, window=window))
         connection.rollback()
-    chart_rendering.render(cuts[cut_id].chart(payload))
+    chart_rendering.render(cuts[cut_id].chart(payload), ZoneInfo("UTC"))
     return payload

@@ -13,7 +13,7 @@ from tests import typeface
 
 PAGES = Path(heartbeat_api.__file__).parent
 STYLE = (PAGES / "static" / "heartbeat.css").read_text(encoding="utf-8")
-FILES = {path.name: path.read_bytes() for path in FOLDER.iterdir() if path.suffix != ".py"}
+FILES = {path.name: path.read_bytes() for path in FOLDER.glob("[!_]*")}
 OF_PAGES = {name: font for name, font in FILES.items() if name.endswith(".woff2")}
 
 
@@ -28,6 +28,8 @@ def test_the_files_are_what_the_package_makes_of_them() -> None:
     latin = typeface.of_page(typeface.LATIN)
     assert FILES[f"inter-latin-{typeface.digest(latin)}.woff2"] == latin
     assert FILES["inter-600.ttf"] == typeface.of_pictures(600)
+    fonts = {weight: FILES[f"inter-{weight}.ttf"] for weight in typeface.WEIGHTS}
+    assert FILES["widths.json"] == typeface.widths(fonts)
 
 
 def test_a_file_of_the_pages_is_named_by_what_it_holds() -> None:
