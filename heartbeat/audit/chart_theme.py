@@ -25,7 +25,7 @@ FONT: Final = (
 _UNIT_GAP = re.compile(r"(?<=\d) (?=(?:%|[A-Za-z]{1,3})(?:\W|$))")
 _MARGIN = 12
 _HEADLINE_SIZE = 23
-_HEADLINE_WEIGHT = 600
+_HEADLINE_WEIGHT: Final = 600
 _KERNING = 0.97
 _LINE_WIDTH = (CHART_WIDTH - 2 * _MARGIN) * _KERNING
 

@@ -67,6 +67,24 @@ def test_the_header_of_a_wall_in_trouble_holds_all_it_says(
             assert (said, width, page.evaluate(TEXTS)["faults"]) == (said, width, [])
 
 
+def test_a_picture_that_is_opened_alone_brings_its_letters(page: Page, audit: str) -> None:
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
+    address = audit.replace("overview?", "cuts/some_days.svg?")
+    page.goto(address)
+    page.evaluate("document.fonts.ready")
+    assert page.evaluate("[...document.fonts].map((each) => each.status)") == ["loaded", "loaded"]
+    leaving = page.evaluate(
+        """() => {
+          const frame = document.documentElement.getBoundingClientRect();
+          const texts = [...document.querySelectorAll("text")];
+          return texts.filter((each) => each.getBoundingClientRect().right > frame.right).length;
+        }"""
+    )
+    assert leaving == 0
+    assert [url for url in requests if not url.startswith("data:")] == [address]
+
+
 # ---------------------------------------------------------------- Explore
 
 

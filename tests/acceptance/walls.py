@@ -54,24 +54,24 @@ FIGURES = ((-123_400_000, "EUR"), (-88_888, "count"), (999_900_000_000, "EUR"), 
 def with_wide_figures(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]:
     """The same with the widest of values and old sources; each is as bad as before."""
     return tuple(
-        replace(
-            metric,
-            unit=unit,
-            source_age=timedelta(days=40),
-            values=(*metric.values[:-1], value),
-            **_lines_below(metric, value),
-        )
+        _as_bad(metric, value, unit)
         for metric, (value, unit) in zip(metrics, cycle(FIGURES), strict=False)
     )
 
 
-def _lines_below(metric: StoredMetric, value: float) -> dict[str, float | str | None]:
-    """Norm and alert that judge `value` as the metric's last value was judged."""
+def _as_bad(metric: StoredMetric, value: float, unit: str) -> StoredMetric:
     status = metric.status(metric.values[-1])
-    norm = value - 1 if status is not Status.GREEN else value + 1
-    alert = value - 0.5 if status is Status.RED else value + 2
-    lines = {"norm": norm, "alert": alert, "target": None}
-    return {**lines, "kind": "threshold", "direction": "lower_is_better"}
+    return replace(
+        metric,
+        unit=unit,
+        source_age=timedelta(days=40),
+        values=(*metric.values[:-1], value),
+        kind="threshold",
+        direction="lower_is_better",
+        norm=value + (1 if status is Status.GREEN else -1),
+        alert=value + (-0.5 if status is Status.RED else 2),
+        target=None,
+    )
 
 
 def _copy(metric: StoredMetric, code: str) -> StoredMetric:

@@ -29,7 +29,7 @@ for name, chart in (("days", days()), ("names", names("Žąsis", "Дания")))
 """
 
 
-def days() -> alt.Chart:
+def days() -> alt.TopLevelMixin:
     """Three days of the business, and three moments around its midnight."""
     rows = [
         {"d": f"2026-11-{day}", "at": f"2026-11-{day}T23:30:00+00:00", "n": day}
@@ -44,10 +44,10 @@ def days() -> alt.Chart:
     ).properties(width=CHART_WIDTH, title=title({"headline": "3 days, 88,888 payments"}, "a day"))
 
 
-def names(*of_bars: str) -> alt.Chart:
+def names(*of_bars: str) -> alt.TopLevelMixin:
     rows = pd.DataFrame({"name": of_bars, "n": [1] * len(of_bars)})
-    bars = alt.Chart(rows).mark_bar()
-    return bars.encode(y=alt.Y("name:N", title=None), x="n:Q").properties(width=CHART_WIDTH)
+    bars = alt.Chart(rows, mark="bar", width=CHART_WIDTH)
+    return bars.encode(y=alt.Y("name:N", title=None), x="n:Q")
 
 
 @pytest.fixture(scope="module")
