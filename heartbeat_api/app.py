@@ -22,6 +22,7 @@ from heartbeat_api import (
     metric_routes,
     page_routes,
     refresh_routes,
+    typeface_routes,
     watchlist_routes,
 )
 from heartbeat_api.active_job import read_active_job
@@ -123,6 +124,7 @@ def _install(app: FastAPI) -> None:
         audit_page_routes,
         page_routes,
         metric_page_routes,
+        typeface_routes,
     ):
         app.include_router(routes.router)
     app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")

@@ -26,6 +26,7 @@ from heartbeat.audit.cut_change import CutChange, UnknownCutError, apply_cut_cha
 from heartbeat.audit.palette import on_paper
 from heartbeat.refresh.dagster_client import DagsterError
 from heartbeat.refresh.desk import Ticket
+from heartbeat.typeface import with_letters
 from heartbeat_api.audit_page import shown_window, table_of
 from heartbeat_api.csv_table import csv_table
 from heartbeat_api.database import UnavailableError
@@ -90,8 +91,8 @@ def verification(cut_id: str, change: CutChange, state: State, actor: Actor) -> 
 
 @router.get("/audit/cuts/{cut_id}.svg")
 def drawing(cut_id: str, state: State, window: str | None = None) -> Response:
-    """The stored picture of one cut, in the colours of white paper."""
-    return _download(state, cut_id, window, "svg", lambda found: on_paper(found.svg).encode())
+    """The stored picture of one cut, in the colours of white paper and with its letters."""
+    return _download(state, cut_id, window, "svg", _drawing_on_paper)
 
 
 @router.get("/audit/cuts/{cut_id}.png")
@@ -150,6 +151,10 @@ def _request_cut(state: ApiState, cut_id: str, trigger: str, actor: str) -> Tick
             return state.desk.request_cut(connection, cut_id, trigger=trigger, actor=actor)
     except DagsterError as error:
         raise UnavailableError(str(error)) from error
+
+
+def _drawing_on_paper(found: StoredPicture) -> bytes:
+    return with_letters(on_paper(found.svg)).encode()
 
 
 _MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv; charset=utf-8"}

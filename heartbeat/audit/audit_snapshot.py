@@ -152,7 +152,7 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
         oldest_poll = source_as_of(connection, cut.reads)
         empty_reads = empty_tables(connection, cut.reads)
     with _faults_of(cut, "chart"):
-        chart = chart_rendering.render(cut.chart(payload))
+        chart = chart_rendering.render(cut.chart(payload), settings.zone)
     return DrawnCut(payload, chart, oldest_poll, empty_reads)
 
 
