@@ -15,6 +15,7 @@ from dagster import (
 )
 
 from heartbeat.audit.audit_snapshot import sync_cuts
+from heartbeat.landing.landing_state import sync_sources
 from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
 from heartbeat.settings import Settings
@@ -24,7 +25,7 @@ _CHECK = "every_file_can_be_used"
 
 
 def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
-    """Syncs metrics and cuts; its check fails with the list of files that cannot be used."""
+    """Syncs metrics, cuts and what lands; its check fails with the files that cannot be used."""
 
     @asset(
         key=REGISTRY_KEY,
@@ -34,6 +35,7 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
     )
     def registry() -> Iterator[MaterializeResult[None]]:
         with psycopg.connect(settings.database_url) as connection:
+            sync_sources(connection, project.sources)
             changes = sync(connection, project.metrics).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(

@@ -7,9 +7,11 @@ import typer
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.landing.landing_state import sync_sources
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registry import ChangeKind, SyncPlan, plan_sync
 from heartbeat.metrics.registry import sync as sync_registry
+from heartbeat.source import load_sources
 
 app = typer.Typer(no_args_is_help=True, help="The metric files as the database knows them.")
 
@@ -26,6 +28,7 @@ def sync(
         with psycopg.connect(settings.database_url) as connection:
             _print_plan(plan_sync(connection, loaded))
             if not dry_run:
+                sync_sources(connection, load_sources(settings.project / "sources"))
                 sync_registry(connection, loaded)
     _report(loaded.problems)
 

@@ -2,13 +2,12 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Annotated
 
 import psycopg
 import typer
-from psycopg.rows import class_row
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.displays import Display, read_displays
@@ -16,25 +15,19 @@ from heartbeat.judgement.freshness import Freshness, source_age
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import age_text
+from heartbeat.landing.landing_state import (
+    LandingState,
+    read_landing_state,
+    read_left_attempts,
+)
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
+from heartbeat.settings import Settings
 
-_FAILED_LOADS = (
-    "select schema_name || '.' || table_name as table, polled_at, error"
-    " from heartbeat.table_load where error is not null order by 1"
-)
+_BROKE_OFF = "its landing broke off"
 _LINES = 12
 _STALE = (Freshness.AMBER, Freshness.RED)
-
-
-@dataclass(frozen=True)
-class FailedLoad:
-    """A table whose last load failed; its rows are those of `polled_at`."""
-
-    table: str
-    polled_at: datetime | None
-    error: str
 
 
 def today(
@@ -43,9 +36,10 @@ def today(
     """Show what is red, failing, stale, changed since verified, did not land; and dark screens."""
     now = datetime.now(UTC)
     with opened_marts() as settings, psycopg.connect(settings.database_url) as connection:
+        left = read_left_attempts(connection)
+        connection.commit()
         views = read_metrics(connection, now=now, zone=settings.zone)
-        with connection.cursor(row_factory=class_row(FailedLoad)) as cursor:
-            loads = cursor.execute(_FAILED_LOADS).fetchall()
+        landing = read_landing_state(connection, left)
         displays = [each for each in read_displays(connection, now) if each.dark_since]
     sections = {
         "red": [_judged(view, now) for view in views if view.status is Status.RED],
@@ -54,13 +48,14 @@ def today(
         "amber": [_judged(view, now) for view in views if _is_amber(view)],
         "never computed": [view.code for view in views if view.signal is Signal.NO_DATA],
         "changed since verified": [_changed(view) for view in views if _has_lapsed(view)],
-        "did not land": [f"{load.table}  {load.error}" for load in loads],
+        "refresh": _refresh(landing, settings),
+        "did not land": [f"{load.table}  {load.error or _BROKE_OFF}" for load in landing.failed],
         "dark screens": [_dark(display, now) for display in displays],
     }
     if as_json:
         document = {
             **sections,
-            "did not land": [asdict(load) for load in loads],
+            "did not land": [asdict(load) for load in landing.failed],
             "dark screens": [asdict(display) for display in displays],
         }
         typer.echo(json.dumps(document, default=plain_json, indent=1))
@@ -102,6 +97,12 @@ def _stale(view: MetricView, now: datetime) -> str:
     assert view.source_as_of is not None
     age = age_text(source_age(view.source_as_of, now))
     return f"{view.code}  {view.short_name}: source {age} old"
+
+
+def _refresh(landing: LandingState, settings: Settings) -> list[str]:
+    failed_at = landing.failed_at
+    when = f"{failed_at.astimezone(settings.zone):%-d %b %H:%M}" if failed_at else ""
+    return [landing.text(when)] if landing.failed else []
 
 
 def _changed(view: MetricView) -> str:

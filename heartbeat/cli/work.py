@@ -49,11 +49,14 @@ def ingest(
 ) -> None:
     """Land tables from the sources into marts."""
     from heartbeat.landing.landing_run import LandingRun
+    from heartbeat.landing.landing_state import sync_sources
     from heartbeat.landing.selection import select_tables
     from heartbeat.source import load_sources
 
     with opened_marts() as settings:
         loaded = load_sources(settings.project / "sources")
+        with psycopg.connect(settings.database_url) as connection:
+            sync_sources(connection, loaded)
         reads = (
             {ref for each in _chosen_metrics(settings, metric) for ref in each.reads}
             if metric
