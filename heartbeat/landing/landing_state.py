@@ -111,7 +111,8 @@ def sync_sources(connection: Connection[Any], loaded: LoadedSources) -> None:
         for table in source.catalog.tables
     ]
     unreadable = sorted({problem.path.name.partition(".")[0] for problem in loaded.problems})
-    connection.execute(_STATEMENTS["sync"], {"tables": tables, "unreadable": unreadable})
+    with connection.transaction():
+        connection.execute(_STATEMENTS["sync"], {"tables": tables, "unreadable": unreadable})
 
 
 def read_left_attempts(connection: Connection[Any]) -> LeftAttempts:
