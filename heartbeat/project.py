@@ -13,7 +13,7 @@ from heartbeat.landing.catalog import Table
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
 from heartbeat.segments.segment_file import LoadedSegments, load_segments
-from heartbeat.source import LoadedSources, Source, landed_schema, load_sources
+from heartbeat.source import LoadedSources, Source, load_sources
 from heartbeat.table_reference import TableRef
 
 
@@ -69,11 +69,6 @@ class Project:
             for table in source.catalog.tables
         ]
         return {each.reference: each for each in landed}
-
-    @property
-    def broken_sources(self) -> frozenset[str]:
-        """What the schemas of the sources begin with whose files cannot be used."""
-        return frozenset(landed_schema(each.path.stem, "") for each in self.sources.problems)
 
     def landed_table(self, name: str) -> LandedTable:
         """The table of that name, as schema.table; raises UnknownTableError."""

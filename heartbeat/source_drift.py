@@ -97,21 +97,11 @@ def record_drift(
         cursor.execute("call heartbeat.open_to_readers(%s, %s)", [table.schema, [table.table]])
 
 
-def close_unlanded(
-    connection: Connection[Any],
-    landed: Collection[TableRef],
-    broken: Collection[str],
-    seen: DriftSeen,
-) -> None:
-    """Let nothing be computed from tables that have landed and that no source lands any more.
-
-    `landed` are all tables that the project's sources land. A schema whose name begins with one of
-    `broken`, of sources whose files cannot be used, is left as it is.
-    """
-    asked = {"landed": [str(table) for table in landed], "broken": list(broken)}
+def close_unlanded(connection: Connection[Any], seen: DriftSeen) -> None:
+    """Let nothing be computed from tables that the ledger knows no source to land any more."""
     with connection.transaction():
         connection.execute(_sql("dropped"))
-        for row in connection.execute(_sql("unlanded"), asked).fetchall():
+        for row in connection.execute(_sql("unlanded")).fetchall():
             table = TableRef(*row)
             drift = seen.of(table, None, DriftKind.UNLANDED, "is not landed any more", _NO_SOURCE)
             record_drift(connection, table, [drift])

@@ -27,7 +27,7 @@ from heartbeat_api import (
 )
 from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
-from heartbeat_api.change_listener import ChangeListener
+from heartbeat_api.change_listener import ChangeListener, Changes
 from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
@@ -61,18 +61,19 @@ def create_app(settings: Settings) -> FastAPI:
     docs = DocsFolder(settings.project / "docs")
     shell = Shell(docs.exists, settings.feedback_url, settings.zone)
     wall_page = partial(page_routes.wall_page, shell=shell)
-    snapshots = _snapshots(database, settings, wall_page)
+    changes = Changes(settings.database_url)
+    snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
-    changes = ChangeListener(settings.database_url, snapshots.renewed)
+    listener = ChangeListener(settings.database_url, snapshots.reading)
     displays = Displays(database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
-        changes.open()
+        listener.open()
         displays.open()
         yield
-        for each in (changes, displays, snapshots, jobs, dagster, database):
+        for each in (listener, displays, snapshots, changes, jobs, dagster, database):
             each.close()
 
     app = FastAPI(
@@ -98,7 +99,9 @@ def create_app(settings: Settings) -> FastAPI:
     return app
 
 
-def _snapshots(database: Database, settings: Settings, wall_page: WallPage) -> Holder[Snapshot]:
+def _snapshots(
+    database: Database, settings: Settings, wall_page: WallPage, changes: Changes
+) -> Holder[Snapshot]:
     """What is read once for all, with the answers that every screen asks for made beforehand."""
 
     def usual_wall(reading: Reading[Snapshot]) -> None:
@@ -108,7 +111,8 @@ def _snapshots(database: Database, settings: Settings, wall_page: WallPage) -> H
         reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
 
     read = partial(read_snapshot, database, settings.zone)
-    return Holder(read, beforehand=[usual_wall, usual_metrics])
+    usual = [usual_wall, usual_metrics]
+    return Holder(read, beforehand=usual, changed=changes.since_last_asked)
 
 
 def _install(app: FastAPI) -> None:

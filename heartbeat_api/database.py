@@ -58,7 +58,7 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except psycopg.Error as error:
-            raise UnavailableError(_reason(error)) from error
+            raise UnavailableError(reason_of(error)) from error
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection[Any]]:
@@ -73,7 +73,8 @@ def _configure(session: Session) -> None:
     session.autocommit = False
 
 
-def _reason(error: psycopg.Error) -> str:
+def reason_of(error: psycopg.Error) -> str:
+    """Why the database does not answer, on one line."""
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
         return "the database has no schema heartbeat of this version yet"
     first_line = str(error).strip().partition("\n")[0]

@@ -42,10 +42,12 @@ router = APIRouter(prefix="/m/{code}", include_in_schema=False)
 @router.get("")
 def page(code: str, request: Request, state: State, job: str | None = None) -> Response:
     """The page; with values of lines in the query, what those would have done."""
+    # in this order: a page that says that the refresh has ended shows the numbers that it made
+    shown_job = job_shown(state, job)
     metric = _found(state, code)
     typed = {name: value for name, value in request.query_params.items() if name != "job"}
     tried = _backtest(state, metric, typed) if typed.keys() & set(LINE_FIELDS) else ()
-    return _page(state, metric, Draft(typed, backtest=tried), job=job_shown(state, job))
+    return _page(state, metric, Draft(typed, backtest=tried), job=shown_job)
 
 
 @router.post("")
@@ -115,6 +117,7 @@ def _page(
     status: int = HTTPStatus.OK,
 ) -> Response:
     snapshot = state.snapshots.reading().required()
+    metric = snapshot.metric(metric.metric_id) or metric  # all of a page is of one reading
     with state.database.reading() as connection:
         runs = read_observations(connection, metric.metric_id, LAST_RUNS)
     now = datetime.now(UTC)

@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
@@ -39,17 +39,34 @@ NO_JOB = document(None)
 def metrics_document(reading: Reading[Snapshot], job: bytes) -> Representation:
     """All metrics of a reading with the JSON of the active job; raises UnavailableError.
 
-    Its version is that of metrics, job and build: the moment of the read alone changes nothing.
+    Its version is that of all but `as_of`: the moment of the read alone changes nothing.
     """
     rows, version = reading.made(_rows)
     head = document({"as_of": reading.required().as_of, "build": build_id()})
-    body = b'%b,"job":%b,"metrics":%b}' % (head[:-1], job, rows)
+    body = b'%b,"job":%b,%b}' % (head[:-1], job, rows)
     return Representation(body, "application/json", version_of(build_id(), version, job))
 
 
 def _rows(reading: Reading[Snapshot]) -> tuple[bytes, str]:
-    rows = document(reading.required().metrics)
+    """The members `landing` and `metrics`, and their version."""
+    snapshot = reading.required()
+    rows = document({"landing": landing_document(snapshot), "metrics": snapshot.metrics})[1:-1]
     return rows, version_of(rows)
+
+
+def landing_document(snapshot: Snapshot) -> dict[str, Any]:
+    """How old the sources are behind the values, and what the last refreshes did not land.
+
+    `failed_at` is null while every table landed when it was last attempted.
+    """
+    landing = snapshot.landing
+    return {
+        "source_as_of": snapshot.sources_as_of(),
+        "failed_at": landing.failed_at,
+        "tables": landing.tables,
+        "refused": landing.refused,
+        "broken_off": landing.broken_off,
+    }
 
 
 @router.get("/healthz")
@@ -64,8 +81,9 @@ async def healthz(state: State) -> DocumentResponse:
 @router.get("/api/metrics")
 async def metrics(request: Request, state: State) -> Response:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
-    reading = await state.snapshots.read()
+    # in this order: whom this tells that the job has ended gets the numbers that it made
     jobs = await state.jobs.read(_JOB_PATIENCE_SECONDS)
+    reading = await state.snapshots.read()
     return reading.made(metrics_document, jobs.made(_shown_job)).answers(request)
 
 

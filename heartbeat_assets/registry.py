@@ -24,7 +24,7 @@ _CHECK = "every_file_can_be_used"
 
 
 def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
-    """Syncs metrics and cuts; its check fails with the list of files that cannot be used."""
+    """Syncs metrics, cuts and what lands; its check fails with the files that cannot be used."""
 
     @asset(
         key=REGISTRY_KEY,

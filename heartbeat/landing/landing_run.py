@@ -10,6 +10,7 @@ from typing import Any, Self
 from psycopg import Connection
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.landing.landing_state import begin_attempts
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
@@ -78,8 +79,10 @@ class LandingRun:
         if source.name not in self._open:
             with ExitStack() as resources:
                 connection = resources.enter_context(_exclusive(self._settings, source))
+                parts = [part for part in self._waiting if part.source.name == source.name]
+                begin_attempts(connection, parts, self._run_id)
                 landing = SourceLanding(
-                    [part for part in self._waiting if part.source.name == source.name],
+                    parts,
                     self._settings,
                     self._run_id,
                     self._reconcile,

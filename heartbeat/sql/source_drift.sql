@@ -26,12 +26,10 @@ on conflict (schema_name, table_name, column_name) do update set
 where known.change <> excluded.change
 
 -- name: unlanded
--- Tables that have landed, are there, and are landed by no source any more.
 select load.schema_name, load.table_name
 from heartbeat.table_load as load
-where load.polled_at is not null
-  and load.schema_name || '.' || load.table_name <> all (%(landed)s)
-  and not exists (select from unnest(%(broken)s::text[]) as prefix where starts_with(load.schema_name, prefix))
+where load.dropped_at is not null
+  and load.polled_at is not null
   and to_regclass(quote_ident(load.schema_name) || '.' || quote_ident(load.table_name)) is not null
   and not exists (
       select

@@ -1,12 +1,12 @@
 """The audit pages in Chromium: stored pictures without scripts, live ones on demand."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
 from heartbeat.audit.palette import ON_PAPER, Colour
+from tests.acceptance.cockpit import Cockpit
 from tests.acceptance.drawn_cuts.shades import HOSTILE
 from tests.acceptance.drawn_pages import explored
 
