@@ -99,7 +99,10 @@ class SourceSession:
     def estimated_rows(self, table: Table) -> int:
         """How many rows the table has, as far as the source knows without counting."""
         names = {"table": sql.Identifier(table.schema_name, table.name).as_string(self._connection)}
-        with self._connection.transaction():
+        with (
+            naming_lock_holders(self._connection, (table.schema_name, table.name)),
+            self._connection.transaction(),
+        ):
             row = self._connection.execute(_STATEMENTS["size"], names).fetchone()
         assert row is not None
         size, rows = row
