@@ -47,7 +47,7 @@ SESSION_SETTINGS: Mapping[str, str] = {
     "idle_in_transaction_session_timeout": "0",
     "idle_session_timeout": "0",
     # a session whose process was killed ends so soon, even while it waits for a lock
-    "client_connection_check_interval": "10s",
+    "client_connection_check_interval": "2s",
 }
 """What each session sets beside its search path. A server that does not know one goes without.
 

@@ -75,7 +75,8 @@ class MartsSqlClient(Psycopg2SqlClient):
         """Open the connection; raises psycopg2.OperationalError."""
         self._conn = psycopg2.connect(with_parameters(self.credentials.connection_string))
         self._reset_connection()
-        return self._conn
+        opened: extensions.connection = self._conn
+        return opened
 
     def _reset_connection(self) -> None:
         super()._reset_connection()

@@ -164,6 +164,8 @@ class LandedTable:
             )
             try:
                 connection.execute(statement)
+            except psycopg.errors.LockNotAvailable:
+                raise
             except psycopg.Error as error:
                 raise ShapeChangeError(self.differences(table), str(error)) from error
 

@@ -8,7 +8,13 @@ from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import Connection
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
 from heartbeat.errors import HeartbeatError, SourceUnreachableError
 from heartbeat.landing.catalog import Table
@@ -17,6 +23,7 @@ from heartbeat.landing.first_load import FirstLoad, Range
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
 from heartbeat.landing.ledger import TableLoad, record_range
 from heartbeat.landing.load_package import load_tables
+from heartbeat.landing.lock_wait import naming_lock_holders
 from heartbeat.landing.read_table import ReadTable, TableReader
 from heartbeat.landing.reflection import Reflection
 from heartbeat.landing.source_session import (
@@ -25,6 +32,7 @@ from heartbeat.landing.source_session import (
     is_lost,
     source_session,
 )
+from heartbeat.postgres_session import SilentServerError
 from heartbeat.settings import Settings
 from heartbeat.source import Source
 
@@ -45,6 +53,10 @@ class SnapshotLostError(HeartbeatError):
         super().__init__(message)
         self.conflicting = conflicting
         """The table that a standby would not let us read."""
+
+
+class SourceSilentError(SnapshotLostError):
+    """The source kept the connection and sent nothing; to try again would take as long."""
 
 
 class Observer(Protocol):
@@ -104,6 +116,7 @@ class SourceReading:
     _connected: bool = False
     _given_up: dict[_TableName, str] = field(default_factory=dict)
     _landed_in_ranges: set[_TableName] = field(default_factory=set)
+    _silent_at: _TableName | None = None
 
     def read(self) -> Snapshot:
         """Read all chosen tables in one snapshot, in another one if the first is lost."""
@@ -115,14 +128,15 @@ class SourceReading:
             except SnapshotLostError as lost:
                 # without the table in the way the others may still have a snapshot
                 failed = [lost.conflicting] if lost.conflicting else [*self.chosen]
-                self._given_up |= dict.fromkeys(failed, str(lost))
+                self._given_up = dict.fromkeys(failed, str(lost)) | self._given_up
             except (SourceUnreachableError, psycopg.Error) as error:
-                self._given_up |= dict.fromkeys(self.chosen, str(error))
+                self._given_up = dict.fromkeys(self.chosen, str(error)) | self._given_up
         return Snapshot(errors=self._given_up)
 
     def _retrying(self) -> Retrying:
         return Retrying(
-            retry=retry_if_exception_type(SnapshotLostError),
+            retry=retry_if_exception_type(SnapshotLostError)
+            & retry_if_not_exception_type(SourceSilentError),
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_exponential_jitter(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
             before_sleep=lambda state: self.observer.noted(
@@ -176,7 +190,11 @@ class SourceReading:
         for name in self.chosen:
             if name in snapshot.errors:
                 continue
-            with self._failing(name, snapshot.errors):
+            # what waits in the source for a lock has named its holder already
+            with (
+                self._failing(name, snapshot.errors),
+                naming_lock_holders(self.connection, name),
+            ):
                 self._note_gone(name, reflection, snapshot)
                 table = reflection.table(self.chosen[name], name[1])
                 in_ranges = name in self._landed_in_ranges
@@ -232,6 +250,11 @@ class SourceReading:
         """Keep the error of one table, and go on; a lost snapshot is the error of all of them."""
         try:
             yield
+        except SilentServerError as silence:
+            # a second table would most likely wait as long for nothing, and a third
+            alone = name if self._silent_at is None else None
+            self._silent_at = name
+            raise SourceSilentError(self._told(silence), alone) from silence
         except psycopg.Error as error:
             if is_lost(error):
                 conflicting = name if is_conflict(error) else None
@@ -243,6 +266,12 @@ class SourceReading:
             errors[name] = str(lost)
         except (HeartbeatError, OSError) as error:
             errors[name] = str(error)
+
+    def _told(self, silence: SilentServerError) -> str:
+        return (
+            f"source {self.source.name}: {silence}; where the source needs longer, raise "
+            f"silence_timeout in {self.source.path.name}"
+        )
 
     @contextmanager
     def _session(self, ranged: _TableName | None = None) -> Iterator[SourceSession]:

@@ -105,7 +105,10 @@ class SourceSession:
             "table": sql.Identifier(table.schema_name, table.name).as_string(self._connection),
             "with_children": table.with_children,
         }
-        with self._connection.transaction():
+        with (
+            naming_lock_holders(self._connection, (table.schema_name, table.name)),
+            self._connection.transaction(),
+        ):
             row = self._connection.execute(_STATEMENTS["size"], names).fetchone()
         assert row is not None
         size, rows = row
