@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from psycopg import sql
 
 from heartbeat.displays import forget_displays
+from heartbeat.landing.landed_name import dlt_name
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -53,7 +54,7 @@ def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: date
 
 def _remove_folders(settings: Settings, landed_schemas: Collection[str], before: datetime) -> int:
     """Working folders of schemas that are landed no longer, once they have been left alone."""
-    kept = {*landed_schemas, "definitions"}
+    kept = {*map(dlt_name, landed_schemas), "definitions"}
     removed = 0
     for folder in settings.dlt_home.glob("*"):
         if folder.name not in kept and folder.stat().st_mtime < before.timestamp():

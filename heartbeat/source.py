@@ -3,7 +3,7 @@
 import os
 import re
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +19,7 @@ from pydantic import (
 
 from heartbeat.connection_string import is_usable
 from heartbeat.errors import ContentError, SourceUnreachableError
+from heartbeat.identifier import MOST_BYTES, words_of
 from heartbeat.landing.catalog import Catalog, Table, WriteMode, read_catalog
 from heartbeat.qualified_name import split_name
 from heartbeat.yaml_document import (
@@ -29,6 +30,8 @@ from heartbeat.yaml_document import (
     read_text,
 )
 
+# of Postgres, and of the assets of audit cuts
+_TAKEN = {"information_schema", "audit_cut"}
 _SOURCE_NAME = re.compile(r"[a-z][a-z0-9_-]*")
 
 
@@ -183,7 +186,7 @@ def _seconds(interval: str) -> int:
 
 def landed_schema(source_name: str, schema_name: str) -> str:
     """`<source>_<schema>` in snake_case: `card-management`, `card` -> `card_management_card`."""
-    return re.sub(r"\W+", "_", f"{source_name}_{schema_name}", flags=re.ASCII).lower()
+    return words_of(f"{source_name}_{schema_name}").lower()
 
 
 def connection_url(source_name: str, file: SourceFile) -> str:
@@ -206,13 +209,29 @@ def parse_source_file(path: Path) -> SourceFile:
     if not _SOURCE_NAME.fullmatch(path.stem):
         problem = "a source file is named a-z, 0-9, _ and -, and begins with a letter"
         raise ContentError(path, 1, f"{problem}, not '{path.stem}'")
-    return parse_yaml(read_text(path), SourceFile, path).content
+    document = parse_yaml(read_text(path), SourceFile, path)
+    for schema_name in document.content.schemas:
+        if unusable := _unusable_schema(landed_schema(path.stem, schema_name)):
+            raise ContentError(path, document.lines["schemas"], f"{unusable}; rename the file")
+    return document.content
+
+
+def _unusable_schema(landed: str) -> str | None:
+    """Why marts, or the asset graph, cannot have a landed schema of that name."""
+    size = len(landed.encode())
+    if size > MOST_BYTES:
+        return f"schema {landed} would be {size} bytes long, and Postgres allows {MOST_BYTES}"
+    if landed.startswith("pg_"):
+        return f"schema {landed}: names that begin with pg_ are Postgres's own"
+    if landed in _TAKEN:
+        return f"schema {landed}: the name is taken"
+    return None
 
 
 def load_sources(folder: Path) -> LoadedSources:
     """All sources of a project; a broken one is a problem and the others still load.
 
-    Sources that would land in the same schema are all refused.
+    Sources that would land in the same schema, or differ by - and _ alone, are all refused.
     """
     sources: list[Source] = []
     problems: list[ContentError] = []
@@ -224,7 +243,7 @@ def load_sources(folder: Path) -> LoadedSources:
             problems.append(error)
         else:
             sources.append(Source(path.stem, path, file, catalog))
-    clashes = _schema_clashes(sources)
+    clashes = _clashes(sources)
     refused = {clash.path for clash in clashes}
     return LoadedSources(
         tuple(source for source in sources if source.path not in refused),
@@ -232,14 +251,23 @@ def load_sources(folder: Path) -> LoadedSources:
     )
 
 
-def _schema_clashes(sources: Sequence[Source]) -> tuple[ContentError, ...]:
-    claims: defaultdict[str, list[Path]] = defaultdict(list)
+def _clashes(sources: Sequence[Source]) -> tuple[ContentError, ...]:
+    names: defaultdict[str, list[Path]] = defaultdict(list)
+    schemas: defaultdict[str, list[Path]] = defaultdict(list)
     for source in sources:
+        names[source.name.replace("-", "_")].append(source.path)
         for schema_name in source.file.schemas:
-            claims[source.landed_schema(schema_name)].append(source.path)
+            schemas[source.landed_schema(schema_name)].append(source.path)
+    return (
+        *_claimed_twice(names, "source {} would be there twice in Dagster"),
+        *_claimed_twice(schemas, "schema {} would be landed twice"),
+    )
+
+
+def _claimed_twice(claims: Mapping[str, Sequence[Path]], problem: str) -> tuple[ContentError, ...]:
     return tuple(
-        ContentError(path, 1, f"schema {landed} would be landed twice, by {_names(paths)}")
-        for landed, paths in claims.items()
+        ContentError(path, 1, f"{problem.format(name)}, by {_names(paths)}")
+        for name, paths in claims.items()
         for path in sorted(set(paths))
         if len(paths) > 1
     )

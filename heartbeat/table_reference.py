@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from string import ascii_lowercase, ascii_uppercase
 
 import sqlglot
 from sqlglot import TokenType, exp
@@ -10,6 +11,7 @@ from sqlglot.errors import ParseError, TokenError
 from heartbeat.errors import HeartbeatError
 
 _DIALECT = "postgres"
+_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
 _QUERIES = (exp.Select, exp.SetOperation, exp.Subquery)
 _WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into)
 
@@ -119,7 +121,9 @@ def _reference(table: exp.Table) -> TableRef:
 
 
 def _folded(identifier: exp.Expr) -> str:
-    return identifier.name if identifier.args.get("quoted") else identifier.name.lower()
+    # as Postgres does, which lets the letters of other scripts be
+    quoted = identifier.args.get("quoted")
+    return identifier.name if quoted else identifier.name.translate(_LOWER)
 
 
 def _line(node: exp.Expr) -> int:

@@ -22,8 +22,9 @@ from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import INGEST_POOL, table_key
+from heartbeat_assets.ingest import INGEST_POOL
 from heartbeat_assets.segments import SEGMENTS_KEY
+from heartbeat_assets.table_key import table_key
 
 AUDIT_GROUP = "audit_cuts"
 

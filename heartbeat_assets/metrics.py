@@ -29,8 +29,8 @@ from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.registration import register
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import table_key
 from heartbeat_assets.landing import RECONCILE_TAG
+from heartbeat_assets.table_key import table_key
 
 METRICS_GROUP = "metrics"
 CHECK = "within_its_lines"

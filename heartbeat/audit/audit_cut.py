@@ -52,7 +52,9 @@ CUT_ID = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 """What a cut may be called: the name of its file, of its asset, and of its rows."""
 
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})d")
-_TABLE = re.compile(r"([a-z_][a-z0-9_]*)\.([a-z_][a-z0-9_]*)")
+_LETTER = r"[a-z_]|[^\x00-\x7f]"
+_NAME = rf"(?:{_LETTER})(?:{_LETTER}|[0-9])*"
+_TABLE = re.compile(rf"({_NAME})\.({_NAME})")
 
 
 @dataclass(frozen=True)

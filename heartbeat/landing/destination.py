@@ -170,6 +170,8 @@ class marts(postgres):  # noqa: N801 - dlt names destinations in lower case
     def _raw_capabilities(self) -> DestinationCapabilitiesContext:
         capabilities = super()._raw_capabilities()
         capabilities.type_mapper = NativeTypeMapper
+        # tables and columns come with their landed names, and dlt's own would drop most letters
+        capabilities.naming_convention = "direct"
         return capabilities
 
     @property

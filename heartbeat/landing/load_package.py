@@ -15,6 +15,7 @@ from psycopg2 import errors
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.copy_file import CopyFile
 from heartbeat.landing.destination import marts
+from heartbeat.landing.landed_name import dlt_name
 from heartbeat.landing.lock_wait import lock_wait
 from heartbeat.landing.resource import schema_source
 from heartbeat.postgres_session import connect
@@ -40,7 +41,7 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     """The dlt pipeline of one landed schema, with its working folder below `folder`."""
     os.environ.update(_DLT_SETTINGS)
     return dlt.pipeline(
-        pipeline_name=landed_schema,
+        pipeline_name=dlt_name(landed_schema),
         pipelines_dir=str(folder),
         destination=marts(settings.database_url, settings.lock_timeout),
         dataset_name=landed_schema,

@@ -42,7 +42,8 @@ def reflected_table(
     kept = [column for column in columns if column.name not in options.drop_columns]
     _refuse_column_names(name, kept)
     key = tuple(row["primary_key"])
-    write, reason = _write_mode(name, key, options, is_large)
+    has_children = bool(relation.below) and not with_children
+    write, reason = _write_mode(name, key, options, is_large, has_children)
     return Table(
         schema_name=row["schema_name"],
         name=row["name"],
@@ -116,7 +117,7 @@ def _refuse_column_names(name: str, columns: Sequence[Column]) -> None:
 
 
 def _write_mode(
-    name: str, key: tuple[str, ...], options: TableOptions, is_large: bool
+    name: str, key: tuple[str, ...], options: TableOptions, is_large: bool, has_children: bool
 ) -> tuple[WriteMode, str]:
     has_key = bool(key) and not set(key) & set(options.drop_columns)
     if options.write:
@@ -126,6 +127,9 @@ def _write_mode(
         return "replace", "its key is among drop_columns"
     if not key:
         return "replace", "has no key: every load reads and writes all rows"
+    if options.cursor and has_children:
+        # its rows change when a child begins to land on its own, and no cursor tells
+        return "reconcile", "has a key, and child tables that land: every load compares all rows"
     if options.cursor:
         return "merge", f"has a key, and {options.cursor} tells what changed"
     if is_large:

@@ -19,6 +19,7 @@ from heartbeat.landing.system_catalog import (
     Relation,
     SourceName,
     SystemCatalog,
+    existing_parts,
     known_bytes,
     read_system_catalog,
 )
@@ -134,7 +135,7 @@ def reflect(
         {(schema_name, landed_name(name)): why for (schema_name, name), why in left_out.items()},
         system.closed,
         {(schema_name, landed_name(name)) for schema_name, name in landing},
-        _unknown_skips(file, system),
+        _unknown_skips(connection, file, system),
     )
 
 
@@ -151,6 +152,13 @@ class _Found:
     sizes: dict[_LandedName, int | None] = field(default_factory=dict)
     _names: dict[_LandedName, str] = field(default_factory=dict)
 
+    @property
+    def _landing(self) -> Collection[SourceName]:
+        """The tables that land: of a load those that the catalog has, since others are new."""
+        if self.recorded is None:
+            return self.landing
+        return {(table.schema_name, table.name) for table in self.recorded.tables}
+
     def take(self, relation: Relation) -> None:
         """Keep the table of a relation, or why there is none."""
         schema_name, name = relation.name
@@ -158,7 +166,7 @@ class _Found:
         try:
             refuse_collision(schema_name, name, self._names.setdefault(landed, name), landed[1])
             with_children = reads_descendants(
-                relation.name, relation.below, self.landing, is_partitioned=relation.is_partitioned
+                relation.name, relation.below, self._landing, is_partitioned=relation.is_partitioned
             )
             self.tables[landed] = reflected_table(
                 relation,
@@ -206,12 +214,17 @@ def _options_of_others(
     }
 
 
-def _unknown_skips(file: SourceFile, system: SystemCatalog) -> tuple[HeartbeatError, ...]:
+def _unknown_skips(
+    connection: Connection[Any], file: SourceFile, system: SystemCatalog
+) -> tuple[HeartbeatError, ...]:
     found = {relation.name for relation in system.relations}
+    names = {split_name(written): written for written in file.skip_tables}
+    unknown = [name for name in names if name not in found and name[0] not in system.closed]
+    lacking = set(unknown) - existing_parts(connection, unknown)
     return tuple(
         UnusableOptionError(
-            f"skip_tables names {written}, which the source lacks; correct it or take it out"
+            f"skip_tables names {names[name]}, which the source lacks; correct it or take it out"
         )
-        for written in file.skip_tables
-        if (name := split_name(written)) not in found and name[0] not in system.closed
+        for name in unknown
+        if name in lacking
     )

@@ -94,6 +94,14 @@ def known_bytes(
     return int(found[0]) if found else None
 
 
+def existing_parts(connection: Connection[Any], names: Sequence[SourceName]) -> set[SourceName]:
+    """Those of the names that partitions have."""
+    if not names:
+        return set()
+    asked = {"schemas": [schema for schema, _ in names], "names": [name for _, name in names]}
+    return {(row[0], row[1]) for row in connection.execute(_STATEMENTS["parts"], asked)}
+
+
 def _closed(name: str, row: DictRow | None) -> str | None:
     if row is None:
         return f"the source has no schema {name}, which the source file names"

@@ -99,6 +99,12 @@ where part.relpersistence <> 't' and (above.relkind = 'r' or part.relkind = 'f')
 group by above_schema.nspname, above.relname, part_schema.nspname, part.relname, part.relkind
 order by 1, 2, 3, 4
 
+-- name: parts
+select n.nspname, c.relname
+from unnest(%(schemas)s::text[], %(names)s::text[]) as named (schema_name, name)
+join pg_catalog.pg_namespace n on n.nspname = named.schema_name
+join pg_catalog.pg_class c on c.relnamespace = n.oid and c.relname = named.name and c.relispartition
+
 -- name: size
 -- Bytes, and the number of rows as last counted, -1 when they never were; waits for locks where not.
 with recursive part (id) as (

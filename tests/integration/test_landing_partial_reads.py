@@ -199,6 +199,52 @@ def test_a_key_that_does_not_hold_over_the_children_is_named(bank: Bank) -> None
     assert "Key (id)=(1) is duplicated" in str(error)
 
 
+def test_a_child_that_is_new_makes_its_parent_fail_until_it_lands_too(bank: Bank) -> None:
+    bank.has(PARENT)
+    source = bank.discovered("tables:\n  core.parent: {cursor: id}\n")
+    bank.lands(source)
+    # as a trigger makes that keeps a month in a table
+    bank.has(
+        "create table core.next (primary key (id)) inherits (core.parent);"
+        "insert into core.next values (5, 'next')"
+    )
+
+    error = str(bank.lands(source)["parent"].error)
+
+    assert "core.child lands on its own and core.next does not" in error
+    bank.lands(bank.discovered("tables:\n  core.parent: {cursor: id}\n"))
+    assert bank.landed(PARENTS) == [(1, "parent")]
+    assert bank.landed("select id, v from bank_core.next") == [(5, "next")]
+
+
+def test_the_first_child_of_a_table_lands_once_before_and_after_it_is_discovered(
+    bank: Bank,
+) -> None:
+    bank.has("create table core.parent (id int primary key, v text)")
+    options = "tables:\n  core.parent: {cursor: id}\n"
+    source = bank.discovered(options)
+    bank.has(
+        "create table core.child (primary key (id)) inherits (core.parent);"
+        "insert into core.child values (5, 'child')"
+    )
+    bank.lands(source)
+    assert bank.landed(PARENTS) == [(5, "child")]
+
+    bank.lands(bank.discovered(options))
+
+    assert bank.landed(PARENTS) == []
+    assert bank.landed("select id, v from bank_core.child") == [(5, "child")]
+
+
+def test_a_partition_may_be_named_in_skip_tables(bank: Bank) -> None:
+    bank.has(
+        "create table core.entry (id int) partition by list (id);"
+        "create table core.entry_1 partition of core.entry for values in (1)"
+    )
+    source = bank.discovered("skip_tables: [core.entry_1]\n")
+    assert [table.name for table in source.catalog.tables] == ["entry"]
+
+
 def test_children_of_which_some_land_and_others_do_not_are_refused(bank: Bank) -> None:
     bank.has(PARENT + "create table core.other () inherits (core.parent)")
     with pytest.raises(SplitRowsError) as refusal:

@@ -146,6 +146,45 @@ def test_a_broken_catalog_says_how_to_make_it_anew(tmp_path: Path, catalog: str)
     assert "run `heartbeat source discover bank`" in found.problems[0].problem
 
 
+COLUMN = {
+    "name": "id",
+    "landed_as": "id",
+    "source_type": "integer",
+    "landed_type": "integer",
+    "nullable": False,
+}
+TABLE = {
+    "schema_name": "core",
+    "name": "fee",
+    "landed_as": "fee",
+    "columns": [COLUMN],
+    "primary_key": ["id"],
+    "write": "replace",
+    "reason": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ([TABLE, TABLE], "core.fee is there twice"),
+        ([TABLE | {"columns": [COLUMN, COLUMN]}], "id is there twice"),
+        ([TABLE | {"primary_key": ["nr"]}], "the key has nr, which is no column"),
+        ([TABLE | {"landed_as": "a fee"}], "'a fee' is no name that a table or a column lands as"),
+    ],
+    ids=["a table twice", "a column twice", "a key that is no column", "no name"],
+)
+def test_a_catalog_that_does_not_hold_together_is_the_trouble_of_its_source_alone(
+    tmp_path: Path, tables: list[dict[str, object]], problem: str
+) -> None:
+    loaded(tmp_path, bank=GOOD, cards=GOOD)
+    written(tmp_path, "bank.catalog.json", json.dumps({"tables": tables}))
+    found = load_sources(tmp_path)
+    assert [source.name for source in found.sources] == ["cards"]
+    assert problem in found.problems[0].problem
+    assert "run `heartbeat source discover bank`" in found.problems[0].problem
+
+
 def test_two_sources_that_land_in_one_schema_are_both_refused(tmp_path: Path) -> None:
     one, other = (
         f"kind: postgres\nconnection_env: SOURCE_URL\nschemas: [{schema}]\n"
