@@ -76,7 +76,8 @@ def parse(sql: str) -> tuple[Statement, ...]:
 
 
 def _depth(tree: list[Node]) -> int:
-    deepest, pending = 0, [(tree, 1)]
+    deepest = 0
+    pending: list[tuple[Any, int]] = [(tree, 1)]
     while pending:
         current, depth = pending.pop()
         deepest = max(deepest, depth)

@@ -29,7 +29,7 @@ def searched_columns(sql: str, columns: Columns) -> Mapping[TableRef, frozenset[
         _, query = query_scopes(sql)
     except StatementError:
         return {}
-    origins = _Origins(columns)
+    origins = Origins(columns)
     found: dict[TableRef, set[str]] = {}
     for scope in query.scopes():
         for name in _compared(scope):
@@ -70,7 +70,7 @@ def _sides(kind: str, node: Node) -> list[Node]:
     return [node["testexpr"]] if kind == "SubLink" and "testexpr" in node else []
 
 
-class _Origins:
+class Origins:
     """The table columns that columns stand for, through CTEs and subqueries."""
 
     def __init__(self, columns: Columns) -> None:
