@@ -6,7 +6,6 @@ several types is a mapping with one key, its type, as in `{"RangeVar": {"relname
 
 import re
 from collections.abc import Iterator
-from functools import cache
 from typing import Any
 
 import pgparse
@@ -54,7 +53,6 @@ class Statement:
         return self._text.count(b"\n", 0, place) + 1
 
 
-@cache
 def parse(sql: str) -> tuple[Statement, ...]:
     """The statements of a text, without empty ones; raises StatementError in Postgres's words."""
     if "\0" in sql:
