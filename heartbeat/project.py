@@ -168,4 +168,5 @@ class Project:
 def _line_of_cuts(metric: Metric) -> int:
     """The line of the header that names the audit cuts."""
     lines = metric.path.read_text(encoding="utf-8").splitlines()
-    return 1 + next(at for at, line in enumerate(lines) if line.startswith("cuts:"))
+    named = (at for at, line in enumerate(lines) if "cuts" in line.partition(":")[0])
+    return 1 + next(named, 0)

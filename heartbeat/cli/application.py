@@ -4,8 +4,10 @@ import sys
 from importlib.metadata import version
 from typing import Annotated
 
+import psycopg
 import typer
 
+from heartbeat.author_query import fault
 from heartbeat.cli import (
     cut,
     cut_new,
@@ -62,8 +64,9 @@ def main() -> None:
     """Run the command line; an error that a person can mend is one line on stderr."""
     try:
         app()
-    except HeartbeatError as error:
+    except (HeartbeatError, psycopg.Error) as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {error}", err=True)
+        text = str(error) if isinstance(error, HeartbeatError) else f"marts: {fault(error)}"
+        typer.echo(f"error: {text}", err=True)
         sys.exit(1)

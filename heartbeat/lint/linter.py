@@ -7,6 +7,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import dict_row
 
+from heartbeat.lint.date_rules import DateAsMoment
 from heartbeat.lint.finding import Finding, Rule
 from heartbeat.lint.header_rules import MissingLines, MissingMoneyStory, MissingText
 from heartbeat.lint.plan_rules import (
@@ -17,7 +18,6 @@ from heartbeat.lint.plan_rules import (
     MissingIndex,
     Plans,
     SequentialScan,
-    SlowValue,
 )
 from heartbeat.lint.statement_rules import (
     CorrelatedSubquery,
@@ -26,6 +26,7 @@ from heartbeat.lint.statement_rules import (
     SelectStar,
     UnorderedLimit,
 )
+from heartbeat.lint.value_rules import SlowValue, UnnamedRead, Values
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.postgres_session import connect
@@ -48,7 +49,7 @@ FILE_RULES: tuple[Rule, ...] = (
     CorrelatedSubquery(),
     UnorderedLimit(),
 )
-"""The rules that need no database."""
+"""The rules that need nothing but a metric's file."""
 
 _STATEMENTS = platform_statements("lint")
 
@@ -69,14 +70,15 @@ def lint(
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
     ) as connection:
-        plans = Plans(connection)
+        plans, values = Plans(connection), Values(connection)
         can_plan = CannotPlan(plans)
         large_tables = read_large_tables(project, settings, LARGE_BYTES)
         rules = (
             MissingIndex(project, large_tables),
             SequentialScan(large_tables, plans),
             LargeNestedLoop(plans),
-            SlowValue(connection),
+            SlowValue(values),
+            UnnamedRead(values),
         )
         for metric in _chosen(project, metric_ids):
             unplanned = list(can_plan.findings(metric))
@@ -99,7 +101,7 @@ def lint_files(project: Project, *, metric_ids: frozenset[str] | None = None) ->
         if metric_ids is None or problem.path.stem in metric_ids:
             yield Finding(problem.path, problem.line, UNUSABLE, problem.problem)
     for metric in _chosen(project, metric_ids):
-        for rule in FILE_RULES:
+        for rule in (*FILE_RULES, DateAsMoment(project)):
             yield from rule.findings(metric)
 
 

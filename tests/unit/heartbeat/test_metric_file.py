@@ -292,7 +292,7 @@ def test_lines_against_the_direction_are_refused(
             id="sql before a name",
         ),
         pytest.param(MINIMAL + "\nfrom payment", 13, "'payment' needs its", id="unqualified"),
-        pytest.param(MINIMAL + "where (", 12, "SQL syntax", id="syntax error"),
+        pytest.param(MINIMAL + "where (", 12, "syntax error", id="syntax error"),
         pytest.param(MINIMAL + ";\ndelete from a.t", 13, "only one statement", id="two statements"),
         pytest.param(
             MINIMAL + "\n-- name: history\n\nselect 1\nfrom t", 16, "'t' needs", id="bad history"
