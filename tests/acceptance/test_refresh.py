@@ -427,7 +427,7 @@ def partial_or_contradicting(bank: RefreshedBank) -> list[tuple[object, ...]]:
                  where observation.metric_id = history.metric_id
                  order by as_of desc limit 1
                ) as observed on true
-         where history.d = current_date
+         where history.d = (now() at time zone 'UTC')::date
            and (history.v is distinct from observed.v or history.error is not null)
         union all
         select table_name, row_count, null from heartbeat.table_load
