@@ -132,6 +132,17 @@ class Settings(BaseSettings):
             raise ValueError("it must look like https://host or http://host:port")
         return value.rstrip("/")
 
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        """Pages, scripts and links are served at the root of a host name, and nowhere else."""
+        if value is not None and value != "://".join(urlsplit(value)[:2]):
+            raise ValueError(
+                "it must end after the host: the cockpit needs a host name of its own, such as "
+                "https://heartbeat.company.example, and is not served below a path"
+            )
+        return value
+
     @field_validator("explicit_database_url")
     @classmethod
     def _libpq_url(cls, value: str | None) -> str | None:

@@ -15,6 +15,7 @@ from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
 from heartbeat_api import (
+    api_document,
     audit_page_routes,
     audit_routes,
     display_routes,
@@ -32,6 +33,7 @@ from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
+from heartbeat_api.negotiation import Negotiation
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
@@ -81,7 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=build_id(),
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url=api_document.PATH,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
     app.state.api = ApiState(
@@ -96,6 +99,7 @@ def create_app(settings: Settings) -> FastAPI:
         operators=OperatorPolicy(settings),
     )
     _install(app)
+    app.openapi = partial(api_document.openapi, app)  # type: ignore[method-assign]
     return app
 
 
@@ -118,7 +122,9 @@ def _snapshots(
 def _install(app: FastAPI) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Negotiation)
     install_problem_handlers(app)
+    app.state.routes = []  # those of an included router are not among the app's own
     for routes in (
         refresh_routes,
         metric_routes,
@@ -131,4 +137,5 @@ def _install(app: FastAPI) -> None:
         typeface_routes,
     ):
         app.include_router(routes.router)
+        app.state.routes += routes.router.routes
     app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")

@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from http import HTTPStatus
 
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from heartbeat.metrics.backtest import BacktestError, backtest
 from heartbeat.metrics.metric_rows import read_days, read_observations
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat.metrics.operator_change import (
+    Amount,
     OperatorChange,
     RefusedChangeError,
     UnknownMetricError,
@@ -138,6 +139,9 @@ def _backtest(state: ApiState, metric: MetricView, typed: Mapping[str, str]) -> 
         return (str(error),)
 
 
+_AMOUNT = TypeAdapter[Decimal](Amount)
+
+
 class _NoNumberError(Exception):
     pass
 
@@ -145,12 +149,9 @@ class _NoNumberError(Exception):
 def _number(typed: Mapping[str, str], name: str) -> Decimal | None:
     text = typed.get(name, "").strip()
     try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        number = Decimal("nan")
-    if number is not None and not number.is_finite():
-        raise _NoNumberError(f"{text} is not a number")
-    return number
+        return _AMOUNT.validate_python(text) if text else None
+    except ValidationError as error:
+        raise _NoNumberError(f"{text[:40]} is not a number of at most 40 digits") from error
 
 
 def _found(state: ApiState, code: str) -> MetricView:

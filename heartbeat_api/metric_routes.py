@@ -1,22 +1,24 @@
 """JSON of the metrics, what operators change of them, and whether the API can speak at all."""
 
-from decimal import Decimal
 from http import HTTPStatus
-from typing import Annotated, Any
+from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query, Request
 from starlette.responses import Response
 
-from heartbeat.metrics.backtest import BacktestError, backtest
+from heartbeat.metrics.backtest import Backtest, BacktestError, backtest
 from heartbeat.metrics.metric_rows import read_days
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat.metrics.operator_change import (
+    Amount,
     OperatorChange,
     RefusedChangeError,
     UnknownMetricError,
     apply_change,
 )
 from heartbeat_api.active_job import ActiveJob
+from heartbeat_api.answers import Health, LandingDocument, MetricsDocument
+from heartbeat_api.api_document import BODY_REFUSALS, reads, writes
 from heartbeat_api.build import build_id
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse, document
@@ -29,9 +31,18 @@ _JOB_PATIENCE_SECONDS = 0.25
 
 router = APIRouter(default_response_class=DocumentResponse)
 
-Line = Annotated[Decimal | None, Query(allow_inf_nan=False)]
+Line = Annotated[Amount | None, Query()]
 Days = Annotated[int | None, Query(ge=1, description="Only the last days that have a value.")]
 
+_NAMED = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+_ONE_OF_THEM = {"parameters": {"name": "$response.body#/metrics/0/metric_id"}}
+_ALL = reads()
+_ALL["responses"] |= {
+    HTTPStatus.OK.value: {
+        "links": {name: {"operationId": name, **_ONE_OF_THEM} for name in ("metric", "backtested")}
+    },
+    HTTPStatus.NOT_MODIFIED.value: {"description": "Who asks has this version"},
+}
 
 NO_JOB = document(None)
 
@@ -50,35 +61,31 @@ def metrics_document(reading: Reading[Snapshot], job: bytes) -> Representation:
 def _rows(reading: Reading[Snapshot]) -> tuple[bytes, str]:
     """The members `landing` and `metrics`, and their version."""
     snapshot = reading.required()
-    rows = document({"landing": landing_document(snapshot), "metrics": snapshot.metrics})[1:-1]
+    rows = document({"landing": _landing(snapshot), "metrics": snapshot.metrics})[1:-1]
     return rows, version_of(rows)
 
 
-def landing_document(snapshot: Snapshot) -> dict[str, Any]:
-    """How old the sources are behind the values, and what the last refreshes did not land.
-
-    `failed_at` is null while every table landed when it was last attempted.
-    """
+def _landing(snapshot: Snapshot) -> LandingDocument:
     landing = snapshot.landing
-    return {
-        "source_as_of": snapshot.sources_as_of(),
-        "failed_at": landing.failed_at,
-        "tables": landing.tables,
-        "refused": landing.refused,
-        "broken_off": landing.broken_off,
-    }
+    return LandingDocument(
+        source_as_of=snapshot.sources_as_of(),
+        failed_at=landing.failed_at,
+        tables=landing.tables,
+        refused=landing.refused,
+        broken_off=landing.broken_off,
+    )
 
 
-@router.get("/healthz")
+@router.get("/healthz", response_model=Health, **reads())
 async def healthz(state: State) -> DocumentResponse:
     """200 while the database answers; else 503 with the reason."""
     reading = await state.snapshots.read()
     if reading.failure:
         raise UnavailableError(reading.failure)
-    return DocumentResponse({"status": "ok", "build": build_id()})
+    return DocumentResponse(Health("ok", build_id()))
 
 
-@router.get("/api/metrics")
+@router.get("/api/metrics", response_model=MetricsDocument, **_ALL)
 async def metrics(request: Request, state: State) -> Response:
     """All metrics in the order of the wall; `as_of` is the moment of the last good read."""
     # in this order: whom this tells that the job has ended gets the numbers that it made
@@ -87,13 +94,17 @@ async def metrics(request: Request, state: State) -> Response:
     return reading.made(metrics_document, jobs.made(_shown_job)).answers(request)
 
 
-@router.get("/api/metrics/{name}")
+@router.get("/api/metrics/{name}", response_model=MetricView, **reads(*_NAMED))
 async def metric(name: str, state: State) -> DocumentResponse:
     """One metric by metric_id or code."""
     return DocumentResponse(_named(await state.snapshots.read(), name))
 
 
-@router.patch("/api/metrics/{name}/verification")
+@router.patch(
+    "/api/metrics/{name}/verification",
+    response_model=MetricView,
+    **writes(HTTPStatus.NOT_FOUND, *BODY_REFUSALS),
+)
 def change_metric(
     name: str, change: OperatorChange, state: State, actor: Actor
 ) -> DocumentResponse:
@@ -109,7 +120,7 @@ def change_metric(
     return DocumentResponse(_named(state.snapshots.renewed(), metric_id))
 
 
-@router.get("/api/metrics/{name}/backtest")
+@router.get("/api/metrics/{name}/backtest", response_model=Backtest, **reads(*_NAMED))
 def backtested(
     name: str, state: State, alert: Line = None, norm: Line = None, days: Days = None
 ) -> DocumentResponse:

@@ -1,77 +1,29 @@
 """Whoever has seen that a job succeeded, or anything committed, is told the new numbers."""
 
-import json
-import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from datetime import UTC, datetime
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar
+from typing import Any
 
 import httpx
 import psycopg
 import pytest
 from fastapi import FastAPI
 
+from tests.integration.dagster_stub import JOB, Dagster, dagster
 from tests.unit.heartbeat_api.served import api_on, served
 from tests.unit.heartbeat_api.stored_metrics import StoredMetric, store
 
-JOB = "00000000-0000-4000-8000-000000000000"
 METRICS = [StoredMetric(f"fees_{n}", f"FEE{n}", f"Fees {n}", values=[0.0]) for n in range(8)]
 ROUNDS = 12
-
-
-class Dagster(BaseHTTPRequestHandler):
-    """A Dagster webserver with one run, in the status that a test says."""
-
-    status: ClassVar[str]
-
-    def do_POST(self) -> None:
-        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
-        body = json.dumps({"data": self._answer(asked["query"], asked["variables"])}).encode()
-        self.send_response(200)
-        self.send_header("content-length", str(len(body)))
-        self.end_headers()
-        self.wfile.write(body)
-
-    def _answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
-        if "assetNodes" in query:
-            node = {"assetKey": {"path": ["metric", "fees_0"]}, "dependencyKeys": []}
-            return {"assetNodes": [node]}
-        statuses = variables["filter"].get("statuses", [self.status])
-        runs = (
-            [self._run()] if self.status in statuses and "tags" not in variables["filter"] else []
-        )
-        return {"runsOrError": {"__typename": "Runs", "results": runs}}
-
-    def _run(self) -> dict[str, Any]:
-        now = datetime.now(UTC).timestamp()
-        return {
-            "runId": JOB,
-            "jobName": "refresh",
-            "status": self.status,
-            "creationTime": now,
-            "startTime": now,
-            "endTime": now if self.status == "SUCCESS" else None,
-            "allPools": [],
-            "assetSelection": None,
-            "tags": [],
-        }
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing."""
 
 
 @pytest.fixture
 def apps(marts_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[FastAPI]]:
     """Two APIs on one database, each of which knows nothing of the other."""
-    dagster = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)
-    threading.Thread(target=dagster.serve_forever, daemon=True).start()
-    monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", f"http://127.0.0.1:{dagster.server_port}")
-    Dagster.status = "STARTED"
-    yield [api_on(marts_url), api_on(marts_url)]
-    dagster.shutdown()
-    dagster.server_close()
+    with dagster(METRICS[0].metric_id) as url:
+        monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", url)
+        yield [api_on(marts_url), api_on(marts_url)]
 
 
 @pytest.fixture
