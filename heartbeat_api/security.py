@@ -12,7 +12,7 @@ SECURITY_HEADERS = {
 }
 
 DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; sandbox"
-"""For a stored SVG: it has style and letters of its own and can do nothing else, opened anywhere."""
+"""For a stored SVG: it has style and letters of its own and can do nothing else, on its own too."""
 
 
 class SecurityHeaders:
