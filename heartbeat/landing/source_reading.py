@@ -32,6 +32,7 @@ from heartbeat.landing.source_session import (
     is_lost,
     source_session,
 )
+from heartbeat.landing.table_state import HeldTableError, TableName
 from heartbeat.postgres_session import SilentServerError
 from heartbeat.settings import Settings
 from heartbeat.source import Source
@@ -114,6 +115,8 @@ class SourceReading:
     connection: Connection[Any]
     folder: Path
     _connected: bool = False
+    _held: dict[_TableName, TableName] = field(default_factory=dict)
+    """Tables that were rewritten under an earlier snapshot, with their names in the source."""
     _given_up: dict[_TableName, str] = field(default_factory=dict)
     _landed_in_ranges: set[_TableName] = field(default_factory=set)
     _silent_at: _TableName | None = None
@@ -129,9 +132,18 @@ class SourceReading:
                 # without the table in the way the others may still have a snapshot
                 failed = [lost.conflicting] if lost.conflicting else [*self.chosen]
                 self._given_up = dict.fromkeys(failed, str(lost)) | self._given_up
+            except HeldTableError as refused:
+                self._give_up_held(refused)
             except (SourceUnreachableError, psycopg.Error) as error:
                 self._given_up = dict.fromkeys(self.chosen, str(error)) | self._given_up
         return Snapshot(errors=self._given_up)
+
+    def _give_up_held(self, refused: HeldTableError) -> None:
+        """Go on without a table that cannot be held."""
+        for name, table in [*self._held.items()]:
+            if table == refused.table:
+                self._given_up[name] = str(refused)
+                del self._held[name]
 
     def _retrying(self) -> Retrying:
         return Retrying(
@@ -154,6 +166,9 @@ class SourceReading:
             first_loads = self._first_loads(session, reflection, landed, snapshot)
             if not first_loads:
                 self._read_tables(session, reflection, landed, snapshot)
+                self._refuse_rewritten(
+                    session, {name: each.table for name, each in snapshot.read.items()}
+                )
                 return snapshot
         for name, first_load in first_loads.items():
             with self._failing(name, self._given_up):
@@ -200,6 +215,23 @@ class SourceReading:
                 in_ranges = name in self._landed_in_ranges
                 snapshot.read[name] = reader.read(table, self.source, landed[name], in_ranges)
 
+    def _refuse_rewritten(self, session: SourceSession, tables: Mapping[_TableName, Table]) -> None:
+        """Begin anew where a table is not what it was when the snapshot began; then it is held.
+
+        Held from the start, all tables would keep a change of the source's own waiting, and
+        whoever waits behind that, for as long as the whole source is read.
+        """
+        rewritten = session.rewritten(tables.values())
+        found = {
+            name: (each.schema_name, each.name)
+            for name, each in tables.items()
+            if (each.schema_name, each.name) in rewritten
+        }
+        for name, table in found.items():
+            self._held[name] = table
+            told = f"{'.'.join(table)} was truncated or rewritten while it was read"
+            raise SnapshotLostError(told, name)
+
     def _note_gone(self, name: _TableName, reflection: Reflection, snapshot: Snapshot) -> None:
         recorded = self.source.catalog.table(self.chosen[name], name[1])
         if recorded and reflection.lacks(self.chosen[name], name[1]):
@@ -223,9 +255,11 @@ class SourceReading:
                 range_ = first_load.next_range(session)
                 if range_ is None:
                     return None
-                return range_, self._reader(session).read_rows(
+                read = self._reader(session).read_rows(
                     first_load.table, first_load.landed, range_.plan, range_.condition
                 )
+                self._refuse_rewritten(session, {name: first_load.table})
+                return range_, read
         return None
 
     def _land_range(
@@ -277,7 +311,8 @@ class SourceReading:
     def _session(self, ranged: _TableName | None = None) -> Iterator[SourceSession]:
         """A snapshot; `ranged` is the one table that it is for, where it is for one."""
         try:
-            with source_session(self.source.name, self.source.file) as session:
+            held = [table for name, table in self._held.items() if ranged in (None, name)]
+            with source_session(self.source.name, self.source.file, held) as session:
                 self._connected = True
                 yield session
         except SourceUnreachableError as error:

@@ -1,6 +1,6 @@
 """One read-only snapshot of a source database."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -17,7 +17,14 @@ from heartbeat.landing.money import MoneyUnclearError, read_money_as_meant
 from heartbeat.landing.reflection import Reflection, reflect
 from heartbeat.landing.row_text import source_column, source_hash
 from heartbeat.landing.source_rows import source_rows
-from heartbeat.postgres_session import Session, SilentServerError, set_session, with_parameters
+from heartbeat.landing.table_state import TableName, hold, table_states
+from heartbeat.postgres_session import (
+    Session,
+    SilentServerError,
+    connect,
+    set_session,
+    with_parameters,
+)
 from heartbeat.source import SourceFile, connection_url
 from heartbeat.sql import platform_statements
 
@@ -74,10 +81,13 @@ class TableData(CopyData):
 class SourceSession:
     """A connection inside one REPEATABLE READ READ ONLY transaction: all tables of one moment."""
 
-    def __init__(self, connection: Connection[Any], file: SourceFile) -> None:
+    def __init__(
+        self, connection: Connection[Any], url: str, file: SourceFile, begun_at: datetime
+    ) -> None:
         self._connection = connection
+        self._url = url
         self._file = file
-        self.polled_at = datetime.now(UTC)
+        self.polled_at = begun_at
         """Not later than the snapshot, by this machine's clock; of a copy, what it has replayed."""
         self._unclear_money = read_money_as_meant(connection)
         if file.replayed_until:
@@ -119,6 +129,19 @@ class SourceSession:
         with self._connection.transaction():
             return self._connection.execute(query).fetchone()
 
+    def rewritten(self, tables: Collection[Table]) -> set[TableName]:
+        """Those of the tables that were read and are others than when the snapshot began.
+
+        Whatever is read is locked until the snapshot ends, so they cannot change from now on.
+        """
+        names = {(table.schema_name, table.name) for table in tables}
+        if not names:
+            return set()
+        before = table_states(self._connection, names)
+        with connect(self._url, autocommit=True) as present:
+            now = table_states(present, names)
+        return {name for name in names if before.get(name) != now.get(name)}
+
     def _replayed_until(self, query: str) -> datetime:
         row = self._connection.execute(f"select ({query})::timestamptz".encode()).fetchone()
         assert row is not None
@@ -137,8 +160,13 @@ class SourceSession:
 
 
 @contextmanager
-def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession]:
-    """Open a snapshot of the source; raises SourceUnreachableError without the URL's password."""
+def source_session(
+    source_name: str, file: SourceFile, held: Iterable[TableName] = ()
+) -> Iterator[SourceSession]:
+    """Open a snapshot of the source in which the tables `held` stay what they are.
+
+    Raises SourceUnreachableError without the URL's password.
+    """
     url = connection_url(source_name, file)
     try:
         connection = Session.connect(with_parameters(url))
@@ -151,10 +179,12 @@ def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection, connection.transaction():
+        hold(connection, held)
+        begun_at = datetime.now(UTC)
         settings = {**_PATIENCE, "statement_timeout": file.statement_timeout_ms}
         connection.execute(set_session(settings, local=True))
         try:
-            session = SourceSession(connection, file)
+            session = SourceSession(connection, url, file, begun_at)
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             raise SourceUnreachableError(
                 f"source {source_name}: replayed_until: {error.diag.message_primary}; "
