@@ -1,5 +1,6 @@
 """The settings: environment variables, one class."""
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -7,7 +8,7 @@ from typing import Annotated
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
-from pydantic import Field, IPvAnyNetwork, StringConstraints, ValidationError, field_validator
+from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from heartbeat.connection_string import database_name, is_usable, of_database, sqlalchemy_url
@@ -43,9 +44,7 @@ class Settings(BaseSettings):
     """Business time zone: "day" in history, schedules, display."""
     statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
     """Per metric query, as Postgres writes durations."""
-    lock_timeout: Annotated[str, StringConstraints(pattern=r"^[1-9]\d* ?(ms|s|min|h)$")] = Field(
-        default="30s", validation_alias="HEARTBEAT_LOCK_TIMEOUT"
-    )
+    lock_timeout: str = Field(default="30s", validation_alias="HEARTBEAT_LOCK_TIMEOUT")
     """How long a landing waits for who holds a table in marts; its readers wait behind it."""
     keep_runs_days: int = Field(default=14, validation_alias="HEARTBEAT_KEEP_RUNS_DAYS", ge=1)
     """How long Dagster's runs, with their events and logs, are kept."""
@@ -100,6 +99,13 @@ class Settings(BaseSettings):
             raise ValueError(
                 f"{value!r} is not an IANA time zone such as Europe/Vilnius"
             ) from error
+        return value
+
+    @field_validator("lock_timeout")
+    @classmethod
+    def _limit(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d* ?(ms|s|min|h)", value, re.ASCII):
+            raise ValueError(f"{value!r} is not a duration such as 500ms, 30s or 2min")
         return value
 
     @field_validator("operator_tokens", mode="before")

@@ -8,6 +8,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
 from heartbeat.errors import HeartbeatError
 from heartbeat.landing.landing_state import begin_attempts
@@ -109,7 +110,12 @@ def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
             raise LandingInProgressError(
                 f"source {source.name} is being landed by another process; try again later"
             )
-        yield connection
+        try:
+            yield connection
+        finally:
+            # the server lets go a moment after the connection is closed: too late for the next run
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                connection.execute("select pg_advisory_unlock_all()")
 
 
 @contextmanager

@@ -42,10 +42,18 @@ def test_without_a_database_url_the_marts_are_embedded_in_the_home(
         ("HEARTBEAT_TIMEZONE", "Europe/Vilna?", "is not an IANA time zone"),
         ("HEARTBEAT_DATABASE_URL", "mysql://db/marts", "postgresql://user:password@host"),
         ("HEARTBEAT_DATABASE_URL", "postgresql://db", "postgresql://user:password@host"),
+        ("HEARTBEAT_LOCK_TIMEOUT", "0", "is not a duration such as"),
         ("HEARTBEAT_API_PORT", "99999", "less than or equal to 65535"),
         ("HEARTBEAT_CODE_PORT", "four", "valid integer"),
     ],
-    ids=["unknown zone", "another database", "no database name", "port too high", "no number"],
+    ids=[
+        "unknown zone",
+        "another database",
+        "no database name",
+        "no limit",
+        "port too high",
+        "no number",
+    ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str
