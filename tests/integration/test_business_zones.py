@@ -4,6 +4,8 @@ Every expected number is counted by hand: 1, 2, 4 and 8 visits on the days aroun
 date alone, and one call an hour, at a moment.
 """
 
+import time as time_of_machine
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, time, timedelta
 from pathlib import Path
@@ -25,7 +27,7 @@ from heartbeat.metrics.metric_view import read_metrics
 from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
 from heartbeat.settings import Settings
-from tests.integration.command_line import refused, run_here, told
+from tests.integration.command_line import landed_bank, refused, run_here, told
 
 SOURCE = "kind: postgres\nconnection_env: SOURCE_BANK_URL\nschemas: [core]\n"
 TYPES = {
@@ -252,3 +254,43 @@ def _rows_a_day(night: Night, column: str) -> dict[str, int]:
     # with a time and without a zone it is the same day in a browser of any zone
     assert [row["d"] for row in dataset] == [f"{row['d']}T00:00:00" for row in rows]
     return {row["d"]: row["rows"] for row in rows}
+
+
+@pytest.fixture(params=["America/New_York", "Pacific/Apia"])
+def machine_zone(settings: Settings, request: pytest.FixtureRequest) -> Iterator[None]:
+    """The zone of the business, of the machine and of libpq."""
+    with pytest.MonkeyPatch.context() as patched:
+        for name in ("HEARTBEAT_TIMEZONE", "TZ", "PGTZ"):
+            patched.setenv(name, request.param)
+        time_of_machine.tzset()
+        yield
+    time_of_machine.tzset()
+
+
+@pytest.mark.usefixtures("machine_zone")
+def test_dates_and_moments_land_as_they_are_and_equal_rows_stay_equal(
+    settings: Settings,
+    source_url: str,
+    marts: psycopg.Connection[Any],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("SOURCE_BANK_URL", source_url)
+    (settings.project / "sources" / "bank.yaml").write_text(SOURCE, encoding="utf-8")
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute(
+            "create schema core;"
+            "create table core.visit (id int primary key, visited_on date,"
+            " called_at timestamptz, noted_at timestamp);"
+            "insert into core.visit values (1, '2026-03-08', '2026-03-08 00:30+00',"
+            " '2026-03-08 02:30'), (2, 'infinity', '2020-09-27 00:00+13', '2026-11-01 01:30')"
+        )
+    landed_bank(run_here)
+    told(run_here("ingest", "--reconcile"))
+    told(run_here("source", "check", "bank", "--parity"))
+    marts.execute("set timezone = 'UTC'")
+    assert marts.execute(
+        "select visited_on::text, called_at::text, noted_at::text from bank_core.visit order by id"
+    ).fetchall() == [
+        ("2026-03-08", "2026-03-08 00:30:00+00", "2026-03-08 02:30:00"),
+        ("infinity", "2020-09-26 11:00:00+00", "2026-11-01 01:30:00"),
+    ]
