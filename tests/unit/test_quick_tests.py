@@ -11,7 +11,7 @@ TESTS = Path(__file__).parents[1]
 HERE = Path(__file__)
 COSTLY = re.compile(
     r"\bsubprocess\.(?:run|Popen|check)|\bheartbeat_process\b|\bdemo_platform\(|\bplaywright\b"
-    r"|\bDagsterGrpcClient\b|\bRuleBasedStateMachine\b"
+    r"|\bDagsterGrpcClient\b|\bschemathesis\b|\bRuleBasedStateMachine\b"
 )
 ONE_CHEAP_PROCESS = {"unit/heartbeat_api/test_imports.py"}
 
