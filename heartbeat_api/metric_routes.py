@@ -35,11 +35,21 @@ Line = Annotated[Amount | None, Query()]
 Days = Annotated[int | None, Query(ge=1, description="Only the last days that have a value.")]
 
 _NAMED = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
-_ONE_OF_THEM = {"parameters": {"name": "$response.body#/metrics/0/metric_id"}}
+_THE_FIRST = "$response.body#/metrics/0/metric_id"
+_LINKS = {
+    "metric": {"name": _THE_FIRST},
+    "backtested": {"name": _THE_FIRST, "alert": 20},
+    "change_metric": {"name": _THE_FIRST},
+    "put": {"metric": _THE_FIRST, "watchlist": "board"},
+    "delete": {"metric": _THE_FIRST, "watchlist": "board"},
+}
 _ALL = reads()
 _ALL["responses"] |= {
     HTTPStatus.OK.value: {
-        "links": {name: {"operationId": name, **_ONE_OF_THEM} for name in ("metric", "backtested")}
+        "links": {
+            operation: {"operationId": operation, "parameters": parameters}
+            for operation, parameters in _LINKS.items()
+        }
     },
     HTTPStatus.NOT_MODIFIED.value: {"description": "Who asks has this version"},
 }
