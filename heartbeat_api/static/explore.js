@@ -16,6 +16,9 @@ function drawing() {
 
 const UNITS = { eur: "EUR", usd: "USD", gbp: "GBP", percent: "%", pct: "%", hours: "h", h: "h", minutes: "min", min: "min", seconds: "s", s: "s", days: "d", d: "d" };
 const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"];
+// names of things, to be found again as they are
+const KEPT = new Set(["source", "schema", "table", "column"]);
+const CODED = /^[a-z]+(_[a-z0-9]+)+$/;
 const MOMENT = /^(\d{4})-(\d\d)-(\d\d)(?:[T ](\d\d:\d\d))?/;
 
 // "median_seconds" as "Median (s)", "client_id" as "Client ID"
@@ -37,6 +40,7 @@ function written(key, value, isDate) {
   if (value instanceof Date) return day(value.getFullYear(), value.getMonth() + 1, value.getDate(), value.toTimeString().slice(0, 5));
   if (typeof value === "boolean") return value ? "yes" : "no";
   if (typeof value === "number") return /(^|_)(id|year)$/.test(key) ? String(value) : value.toLocaleString("en", { maximumFractionDigits: Math.abs(value) < 1 ? 4 : 2 });
+  if (CODED.test(value) && !KEPT.has(key)) return words(value);
   const moment = MOMENT.exec(value);
   return moment ? day(...moment.slice(1)) : value;
 }

@@ -148,6 +148,8 @@ def test_a_live_picture_says_the_dates_of_the_data_in_any_zone(
         "Median (s)1,234.57",
         "Paid (EUR)0.5",
         "BranchŽąsis",
+        "StateNot paid",
+        "Sourcecard_management",
     ]
     context.close()
 

@@ -9,7 +9,15 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.acceptance.cockpit import Cockpit
-from tests.acceptance.walls import OK, REDS, ambers_only, bank, with_long_names, with_wide_figures
+from tests.acceptance.walls import (
+    OK,
+    REDS,
+    ambers_only,
+    bank,
+    with_long_names,
+    with_names_in_many_scripts,
+    with_wide_figures,
+)
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm
 
 _LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
@@ -39,6 +47,7 @@ WALLS = {
     "1 red with a long name": with_long_names(bank(1)),
     **{f"{reds} reds with wide figures": with_wide_figures(bank(reds)) for reds in (0, 1, 3, 4, 8)},
     "40 metrics with wide figures": with_wide_figures(bank(1, 40)),
+    "4 reds in many scripts": with_names_in_many_scripts(bank(4)),
     "15 metrics": USUAL_WALL,
     "no metric": (),
 }

@@ -47,6 +47,22 @@ def with_long_names(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]
     )
 
 
+SCRIPTS = (
+    "東京支店の未決済の支払い",
+    "Просроченный залог, старейший",
+    "😀 🚀 paid",
+    "Žąsų ūkis ĄČĘĖĮŠŲŪŽ",
+)
+
+
+def with_names_in_many_scripts(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]:
+    """The same with names that Inter writes in part, or not at all."""
+    return tuple(
+        replace(metric, short_name=name, name=f"{name}, {name}", owner=name)
+        for metric, name in zip(metrics, cycle(SCRIPTS), strict=False)
+    )
+
+
 FIGURES = ((-123_400_000, "EUR"), (-88_888, "count"), (999_900_000_000, "EUR"), (-0.0044, "%"))
 """The widest that a wall writes: −€123.4M, −88,888, €999.9bn, −0.0044 %."""
 

@@ -32,6 +32,8 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
             "median_seconds": 1234.5678 * (n + 1),
             "paid_eur": n + 0.5,
             "branch": name,
+            "state": "not_paid",
+            "source": "card_management",
         }
         for n, name in enumerate(NAMES)
     ]
