@@ -22,17 +22,26 @@ HEAVY = frozenset(
     {
         "acceptance",
         "integration/audit_cuts",
+        "integration/test_api_document.py",
         "integration/test_author_commands.py",
         "integration/test_bank_incidents.py",
         "integration/test_bank_truth.py",
         "integration/test_cli.py",
         "integration/test_code_location.py",
+        "integration/test_committed_states.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_landing_killed.py",
+        "integration/test_landing_money.py",
+        "integration/test_landing_state.py",
         "integration/test_landing_states.py",
+        "integration/test_landing_waits.py",
         "integration/test_schedules.py",
+        "integration/test_session_defaults.py",
+        "integration/test_source_drift.py",
+        "integration/test_what_commands_tell.py",
         "unit/demo_bank/test_bank_life.py",
         "unit/demo_bank/test_bank_seeding.py",
+        "unit/heartbeat/test_chart_rendering.py",
     }
 )
 

@@ -1,6 +1,6 @@
 """What environment, role and database say by default changes no number and stops no load."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -216,15 +216,19 @@ def held(url: str) -> dict[str, str]:
         return dict(connection.execute(HELD.encode()).fetchall())
 
 
+def rows_of(found: Sequence[Sequence[Any]] | None) -> dict[str, str]:
+    return dict(found or [])
+
+
 def test_the_settings_survive_an_error_inside_of_dlt(project: Settings, hostile: Defaults) -> None:
     hostile(project.database_url)
     credentials = MartsCredentials(project.database_url, "30s")
     capabilities = destination.marts().capabilities()
     with MartsSqlClient("bank_core", "bank_core_staging", credentials, capabilities) as client:
-        before = dict(client.execute_sql(HELD) or [])
+        before = rows_of(client.execute_sql(HELD))
         with pytest.raises(DatabaseUndefinedRelation):
             client.execute_sql("select from nowhere")
-        assert dict(client.execute_sql(HELD) or []) == before
+        assert rows_of(client.execute_sql(HELD)) == before
         assert before["search_path"] == "pg_catalog, public, pg_temp"
         assert before["lock_timeout"] == "30s"
 
