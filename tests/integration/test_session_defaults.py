@@ -217,7 +217,7 @@ def held(url: str) -> dict[str, str]:
 
 
 def rows_of(found: Sequence[Sequence[Any]] | None) -> dict[str, str]:
-    return dict(found or [])
+    return {str(name): str(value) for name, value in found or []}
 
 
 def test_the_settings_survive_an_error_inside_of_dlt(project: Settings, hostile: Defaults) -> None:
