@@ -18,6 +18,8 @@ from heartbeat.audit.audit_snapshot import (
     store_chart_runtime,
     sync_cuts,
 )
+from heartbeat.judgement.grouped import grouped
+from heartbeat.judgement.wording import counted
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
@@ -79,9 +81,9 @@ def _metadata(outcomes: list[SnapshotOutcome]) -> dict[str, str | int]:
 def _fail_for(outcomes: list[SnapshotOutcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
-        reasons = "; ".join(f"{outcome.window_key}: {outcome.error}" for outcome in failed)
+        reasons = "; ".join(grouped((each.window_key, each.error or "") for each in failed))
         raise Failure(
-            f"{len(failed)} of {len(outcomes)} windows failed; their last good snapshots stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(outcomes), 'window')} failed; their last good "
+            f"snapshots stay. {reasons}",
             allow_retries=False,
         )

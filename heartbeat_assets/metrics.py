@@ -20,6 +20,7 @@ from dagster import (
 )
 
 from heartbeat.judgement.freshness import freshness, source_age
+from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import counted
 from heartbeat.metrics.compute import Outcome, compute_and_store
@@ -178,7 +179,7 @@ def _check(outcome: Outcome) -> AssetCheckResult:
 def _fail_for(outcomes: list[Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
-        reasons = "; ".join(f"{outcome.metric_id}: {outcome.error}" for outcome in failed)
+        reasons = "; ".join(grouped((each.metric_id, each.error or "") for each in failed))
         raise Failure(
             f"{len(failed)} of {counted(len(outcomes), 'metric')} failed; their last good "
             f"values stay. {reasons}",

@@ -7,9 +7,9 @@ import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
 from heartbeat.cli.chosen_metrics import chosen_metrics
-from heartbeat.cli.grouped import grouped
 from heartbeat.cli.marts import new_run_id, opened_marts
 from heartbeat.errors import HeartbeatError
+from heartbeat.judgement.grouped import grouped
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
@@ -55,9 +55,7 @@ def ingest(
             ) as run,
         ):
             loads = [load for part in chosen for load in run.land(part)]
-        failures += grouped(
-            ((each.qualified_name, each.error) for each in loads if each.error), separator=": "
-        )
+        failures += grouped((each.qualified_name, each.error) for each in loads if each.error)
     if failures:
         raise HeartbeatError("; ".join(failures))
 

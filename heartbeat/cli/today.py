@@ -8,10 +8,10 @@ from typing import Annotated
 
 import typer
 
-from heartbeat.cli.grouped import grouped
 from heartbeat.cli.marts import opened_marts
 from heartbeat.displays import Display, read_displays
 from heartbeat.judgement.freshness import Freshness, source_age
+from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import age_text, counted
@@ -26,6 +26,7 @@ from heartbeat.source_drift import read_source_drift
 
 _BROKE_OFF = "its landing broke off"
 _LINES = 12
+_NAMES = 4
 _Line = tuple[str, str]
 """What it is about, and what is wrong with it."""
 _STALE = (Freshness.AMBER, Freshness.RED)
@@ -77,7 +78,7 @@ def _print(sections: Mapping[str, Sequence[_Line]], metrics: int) -> None:
     for title, told in sections.items():
         if told:
             typer.echo(f"{title} ({len(told)})")
-            lines = [line.strip() for line in grouped(told)]
+            lines = [line.strip() for line in grouped(told, separator="  ", at_most=_NAMES)]
             for line in lines[:_LINES]:
                 typer.echo(f"  {line}")
             if len(lines) > _LINES:

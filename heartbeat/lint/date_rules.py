@@ -69,8 +69,8 @@ def _column(side: Any) -> list[str]:
     if isinstance(side, list):
         return []
     call = side.get("FuncCall", {})
-    if names(call.get("funcname", []))[-1:] in (["min"], ["max"]):
-        (side,) = call["args"]
+    if names(call.get("funcname", []))[-1:] in (["min"], ["max"]) and "args" in call:
+        side = call["args"][0]
     return names(side.get("ColumnRef", {}).get("fields", []))
 
 

@@ -109,13 +109,6 @@ def test_a_triage_of_nothing_is_not_called_green(heartbeat: Run) -> None:
     assert told(heartbeat("today")).startswith("There is no metric yet")
 
 
-def test_validate_says_what_it_has_looked_at_and_no_log(heartbeat_process: Run) -> None:
-    told(heartbeat_process("source", "discover", "bank"))
-    validated = heartbeat_process("validate")
-    assert told(validated) == "1 source, 1 metric, 0 audit cuts: all can be used.\n"
-    assert validated.stderr == ""
-
-
 def test_a_page_that_no_cut_has_is_begun_only_when_asked_for(
     heartbeat: Run, settings: Settings
 ) -> None:
