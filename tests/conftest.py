@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
@@ -44,6 +45,12 @@ HEAVY = frozenset(
         "unit/heartbeat/test_chart_rendering.py",
     }
 )
+
+# without a deadline, since a busy machine is no failure; the same examples each time, but in a soak
+hypothesis.settings.register_profile(
+    "repeatable", deadline=None, derandomize="HEARTBEAT_SOAK" not in os.environ
+)
+hypothesis.settings.load_profile("repeatable")
 
 _TEMPLATE = "migrated"
 _MEMORY = Path("/dev/shm")
