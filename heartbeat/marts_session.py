@@ -1,6 +1,6 @@
 """Reading landed rows as of one moment: what metrics and audit cuts compute in."""
 
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import datetime
 from typing import Any, TypeVar
@@ -8,6 +8,8 @@ from typing import Any, TypeVar
 import psycopg
 from psycopg import Connection, sql
 
+from heartbeat.author_query import QueryError
+from heartbeat.landing.lock_wait import LockWaitError, naming_lock_holders
 from heartbeat.postgres_session import connect
 from heartbeat.source_drift import SourceDriftError, drift_behind
 from heartbeat.table_reference import TableRef
@@ -53,20 +55,25 @@ def reading_as_of(
     as_of: datetime,
     timezone: str,
     statement_timeout: str,
+    lock_timeout: str = _LOCK_TIMEOUT,
 ) -> Iterator[Connection[Any]]:
     """A connection on which `heartbeat.as_of()` is that moment and nothing can be written.
 
     Its role can read landed tables and the client segments, nothing else. Its transaction holds
     `reads` and reads one snapshot of them, taken once no load writes them; a statement that runs
     longer than `statement_timeout` (as Postgres writes durations) fails. The session's time zone is
-    UTC; `timezone` is the business time zone. Raises SourceDriftError where what is read with it
+    UTC; `timezone` is the business time zone. Raises QueryError where a load or somebody else holds
+    one of `reads` for longer than `lock_timeout`, and SourceDriftError where what is read with it
     needs a column or a table that the source no longer has.
     """
     settings = {
         "heartbeat.as_of": as_of.isoformat(),
         "heartbeat.timezone": timezone,
         "statement_timeout": statement_timeout,
+        "lock_timeout": lock_timeout,
         "work_mem": _WORK_MEM,
+        # a policy of a landed table would else leave rows out and say nothing
+        "row_security": "off",
         "role": _READER,
     }
     with connect(database_url, autocommit=True, settings=settings) as connection:
@@ -74,7 +81,7 @@ def reading_as_of(
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        _hold(connection, present)
+        _hold(connection, present, before=settings)
         try:
             yield connection
         except Exception as error:  # what reads may be an author's code, which may raise anything
@@ -92,6 +99,7 @@ def read_as_of(
     as_of: datetime,
     timezone: str,
     statement_timeout: str,
+    lock_timeout: str = _LOCK_TIMEOUT,
 ) -> _T:
     """What `read` gives on such a connection, of a state that one commit had.
 
@@ -106,6 +114,7 @@ def read_as_of(
             as_of=as_of,
             timezone=timezone,
             statement_timeout=statement_timeout,
+            lock_timeout=lock_timeout,
         ) as connection:
             found = read(connection)
             unheld = {TableRef(*row) for row in connection.execute(_UNHELD).fetchall()}
@@ -124,23 +133,30 @@ def _present(connection: Connection[Any], tables: Collection[TableRef]) -> list[
     return [table for table, (there,) in zip(ordered, found, strict=True) if there]
 
 
-def _hold(connection: Connection[Any], tables: Sequence[TableRef]) -> None:
+def _hold(
+    connection: Connection[Any], tables: Sequence[TableRef], *, before: Mapping[str, str]
+) -> None:
     """Lock the tables before the transaction takes its snapshot, as pg_dump does.
 
     A snapshot that is older than a `truncate` reads the table as empty, and LOCK TABLE is among the
     few statements that take none. Its mode is not that of a query, so that `touched_tables` tells
-    what was read from what is held; the reader may not take it.
+    what was read from what is held; the reader may not take it. `before` are the settings that hold
+    again afterwards.
     """
-    if not tables:
-        return
-    names = sql.SQL(", ").join(sql.Identifier(table.schema, table.table) for table in tables)
-    connection.execute(
-        sql.SQL(
-            "set local role none; set local lock_timeout = {patience};"
-            "lock table {names} in row share mode;"
-            "set local role {reader}"
-        ).format(patience=_LOCK_TIMEOUT, names=names, reader=sql.Identifier(_READER))
-    )
+    # LOCK waits by lock_timeout, and the error then says who is in the way
+    connection.execute("set local role none; set local statement_timeout = 0")
+    for table in tables:
+        name = (table.schema, table.table)
+        lock = sql.SQL("lock table {} in row share mode").format(sql.Identifier(*name))
+        try:
+            with naming_lock_holders(connection, name), connection.transaction():
+                connection.execute(lock)
+        except LockWaitError as error:
+            raise QueryError(str(error)) from error
+    for setting in ("statement_timeout", "role"):
+        connection.execute(
+            sql.SQL("set local {} = {}").format(sql.Identifier(setting), before[setting])
+        )
 
 
 def touched_tables(connection: Connection[Any]) -> frozenset[TableRef]:

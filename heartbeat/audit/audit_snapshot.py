@@ -18,6 +18,7 @@ from psycopg.types.json import Jsonb
 
 from heartbeat.audit import chart_rendering
 from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
+from heartbeat.author_query import QueryError
 from heartbeat.errors import HeartbeatError
 from heartbeat.marts_session import (
     empty_tables,
@@ -27,7 +28,6 @@ from heartbeat.marts_session import (
 )
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
-from heartbeat.source_drift import SourceDriftError
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
@@ -119,7 +119,7 @@ def compute_snapshot(
     """
     try:
         drawn = draw_cut(cut, window, settings, as_of=as_of)
-    except (CutError, SourceDriftError) as error:
+    except (CutError, QueryError) as error:
         return _store_error(settings, cut, window, run_id, str(error))
     if emptied := _emptied(settings, cut, window, drawn):
         told = f"no data: {_listed(emptied)} had rows at the last compute and has none now"
@@ -132,7 +132,7 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
 
     The cut reads in one read-only snapshot of the database, each statement within the settings'
     `statement_timeout`, and must read the tables of its `reads`, all of them and no other. Raises
-    CutError, SourceDriftError, UnknownWindowError, and psycopg's own errors when the database
+    CutError, QueryError, UnknownWindowError, and psycopg's own errors when the database
     cannot be reached.
     """
     if window not in cut.windows:
@@ -145,6 +145,7 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
     ) as connection:
         with _faults_of(cut, "compute"):
             payload = json_payload(cut.compute(connection, window=window))

@@ -120,6 +120,7 @@ def compute(
             as_of=as_of,
             timezone=settings.timezone,
             statement_timeout=settings.statement_timeout,
+            lock_timeout=settings.lock_timeout,
         )
     except QueryError as error:
         found["error"] = str(error)

@@ -107,6 +107,7 @@ def _computed(
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
     )
     members = _members(rows, segments)
     return SegmentDay(d, as_of, oldest_poll, _counts(segments, members)), members

@@ -110,6 +110,24 @@ def test_a_table_behind_a_function_is_held_as_well(loans: Computing) -> None:
     assert found["loans"].value == 3
 
 
+def test_a_compute_that_waits_too_long_names_the_session_in_its_way(
+    loans: Computing,
+) -> None:
+    loans.has(loans=COUNT)
+    loans.computes()
+    with begun(loans.settings, "truncate bank.loan") as writer:
+        pid = writer.info.backend_pid
+        outcome = compute(
+            load_metrics(loans.settings.project / "metrics").metrics[0],
+            loans.settings.model_copy(update={"lock_timeout": "100ms"}),
+            as_of=NOON,
+        )
+
+    assert outcome.value is None
+    assert "waited too long for a lock on bank.loan, which is held by process" in str(outcome.error)
+    assert f"process {pid} (" in str(outcome.error)
+
+
 SOURCE_REWRITES = {
     "truncated and filled again": "truncate core.loan; insert into core.loan values (4), (5), (6)",
     "rewritten by a change of type": (

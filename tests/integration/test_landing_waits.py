@@ -5,6 +5,7 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -22,6 +23,7 @@ from heartbeat.socket_folder import socket_folder
 from tests.integration.command_line import HEARTBEAT
 from tests.integration.landed_bank import VARIABLE, Bank
 from tests.integration.quiet_proxy import QuietProxy
+from tests.integration.tiny_project import TinyProject
 
 TABLES = """
 create table core.payment (id int primary key, state text);
@@ -229,3 +231,37 @@ def test_a_source_that_never_answers_is_unreachable(
         loads = changed.lands(source)
     for load in loads.values():
         assert str(load.error).startswith("source bank: cannot connect with SOURCE_BANK_URL")
+
+
+REFRESH = """
+from dagster import DagsterInstance
+from heartbeat_assets.definitions import defs
+
+with DagsterInstance.ephemeral() as instance:
+    job = defs.resolve_job_def("refresh")
+    try:
+        job.execute_in_process(instance=instance, raise_on_error=False)
+    finally:
+        print([run.status.value for run in instance.get_runs()])
+"""
+
+
+def test_a_run_that_is_terminated_in_dagster_ends_and_leaves_no_session(
+    tiny: TinyProject, marts: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert tiny.refreshes().success
+    tiny.source.execute("update core.fee set eur = eur + 1")
+    monkeypatch.setenv("HEARTBEAT_LOCK_TIMEOUT", "3s")
+    with holding(marts, "select from bank_core.fee"):
+        run = subprocess.Popen([sys.executable, "-c", REFRESH], stdout=subprocess.PIPE, text=True)
+        try:
+            until(lambda: waiting(marts) != [] or run.poll() is not None)
+            run.send_signal(signal.SIGTERM)
+            output, _ = run.communicate(timeout=60)
+        finally:
+            run.kill()
+        # a run that was ended without a word to Dagster has failed
+        assert output.splitlines()[-1] == "['FAILURE']"
+        until(lambda: waiting(marts) == [])
+    computed = marts.execute("select count(distinct run_id) from heartbeat.metric_observation")
+    assert computed.fetchone() == (1,)

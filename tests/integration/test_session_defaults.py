@@ -1,22 +1,25 @@
 """What environment, role and database say by default changes no number and stops no load."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
+import psycopg
 import pytest
 from dagster import DagsterInstance, DagsterRun
 from dagster._core.utils import make_new_run_id
 from dlt.destinations.exceptions import DatabaseUndefinedRelation
 from psycopg import sql
 from psycopg.conninfo import conninfo_to_dict
+from psycopg2 import extensions
 
 from heartbeat.database import MartsUnusableError, prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing import destination
 from heartbeat.landing.destination import MartsCredentials, MartsSqlClient
+from heartbeat.marts_session import reading_as_of
 from heartbeat.postgres_session import SESSION_SETTINGS, connect
 from heartbeat.psycopg2_session import connect_psycopg2
 from heartbeat.settings import Settings
@@ -194,9 +197,7 @@ def test_every_kind_of_session_has_the_same_settings_whatever_the_defaults_are(
     assert held(project.database_url) == before
 
     session = connect_psycopg2(project.database_url)
-    with session.cursor() as cursor:
-        cursor.execute(HELD)
-        assert dict(cursor.fetchall()) == before
+    assert held_by(session) == before
     session.close()
 
     database = Database(project.database_url)
@@ -216,8 +217,10 @@ def held(url: str) -> dict[str, str]:
         return dict(connection.execute(HELD.encode()).fetchall())
 
 
-def rows_of(found: Sequence[Sequence[Any]] | None) -> dict[str, str]:
-    return {str(name): str(value) for name, value in found or []}
+def held_by(session: extensions.connection) -> dict[str, str]:
+    with session.cursor() as cursor:
+        cursor.execute(HELD)
+        return dict(cursor.fetchall())
 
 
 def test_the_settings_survive_an_error_inside_of_dlt(project: Settings, hostile: Defaults) -> None:
@@ -225,10 +228,10 @@ def test_the_settings_survive_an_error_inside_of_dlt(project: Settings, hostile:
     credentials = MartsCredentials(project.database_url, "30s")
     capabilities = destination.marts().capabilities()
     with MartsSqlClient("bank_core", "bank_core_staging", credentials, capabilities) as client:
-        before = rows_of(client.execute_sql(HELD))
+        before = held_by(client.native_connection)
         with pytest.raises(DatabaseUndefinedRelation):
             client.execute_sql("select from nowhere")
-        assert rows_of(client.execute_sql(HELD)) == before
+        assert held_by(client.native_connection) == before
         assert before["search_path"] == "pg_catalog, public, pg_temp"
         assert before["lock_timeout"] == "30s"
 
@@ -284,3 +287,24 @@ def test_marts_in_another_encoding_are_refused(
         )
     with pytest.raises(MartsUnusableError, match="has the encoding LATIN1"):
         prepare_databases(settings)
+
+
+def test_a_policy_in_marts_is_an_error_and_not_a_part_of_the_rows(
+    settings: Settings, marts: psycopg.Connection[Any]
+) -> None:
+    marts.execute(
+        "create schema bank_core; create table bank_core.fee (id int);"
+        "alter table bank_core.fee enable row level security;"
+        "call heartbeat.open_to_readers('bank_core', array['fee'])"
+    )
+    with (
+        reading_as_of(
+            settings.database_url,
+            (),
+            as_of=datetime.now(UTC),
+            timezone="UTC",
+            statement_timeout="10s",
+        ) as connection,
+        pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"),
+    ):
+        connection.execute("select count(*) from bank_core.fee")

@@ -15,8 +15,6 @@ comment on column heartbeat.source_drift.column_name is 'Empty where it is the w
 comment on column heartbeat.source_drift.change is 'What happened; for as long as it is the same, message and since stay';
 comment on column heartbeat.source_drift.since is 'The load, or the look at the source files, that first saw it';
 
-grant select on heartbeat.source_drift to heartbeat_reader;
-
 -- The database refuses what has drifted, so that no parser has to know who reads it.
 create or replace procedure heartbeat.open_to_readers(landed_schema text, landed_tables text[])
 language plpgsql as $$
