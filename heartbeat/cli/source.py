@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.markup import escape
 from rich.table import Table as RichTable
 
 from heartbeat.cli.marts import opened_marts
@@ -165,5 +166,5 @@ def _megabytes(size: int) -> str:
 def _as_table(headers: tuple[str, ...], rows: Sequence[tuple[str, ...]]) -> RichTable:
     table = RichTable(*headers, box=None)
     for row in rows:
-        table.add_row(*row)
+        table.add_row(*map(escape, row))
     return table

@@ -28,7 +28,8 @@ def refuse_unusable_cursor(qualified_name: str, cursor: Column, options: TableOp
     """Raise UnusableCursorError unless a greater value is a later one on both sides."""
     kind = _kind(cursor)
     where = f"{qualified_name}: cursor {cursor.name} is {cursor.source_type}"
-    if not (cursor.is_temporal or kind in {*_LEAST, *_DECIMAL, *_TEXT}):
+    grows = cursor.is_temporal or kind in {*_LEAST, *_DECIMAL, *_TEXT}
+    if not grows or cursor.source_type == "money":
         raise UnusableCursorError(
             f"{where}; a cursor must be a number, a date, a timestamp or a text, which can grow"
         )

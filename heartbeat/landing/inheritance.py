@@ -53,7 +53,7 @@ def reads_descendants(
     `landing` are all tables that land. Raises SplitRowsError.
     """
     landed = [each for each in below if each.name in landing]
-    if not is_partitioned and all(each in landed for each in below if each.is_child):
+    if below and not is_partitioned and all(each in landed for each in below if each.is_child):
         return False
     if foreign := [each for each in below if each.is_foreign]:
         raise SplitRowsError(

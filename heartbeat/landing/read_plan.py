@@ -44,7 +44,8 @@ def plan_read(
     columns = tuple((column.landed_as, column.landed_type) for column in table.columns)
     everything = ReadPlan(
         WriteOrder("replace", columns, table.landed_key, reshaping=landed.reshaping(table)),
-        repairs=reconcile,
+        # rows that are to get an index must be those of the source, whatever was written last
+        repairs=reconcile or not landed.has_key_of(table),
     )
     if not (landed.is_complete or in_ranges) or table.write == "replace":
         return everything

@@ -17,6 +17,7 @@ REFUSED_TYPES = [
     "int[]",
     "core.mood",
     "point",
+    "money",
 ]
 
 

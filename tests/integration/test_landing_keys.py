@@ -107,6 +107,22 @@ def test_a_column_of_the_key_that_became_wider_is_the_key_still(bank: Bank) -> N
     assert is_as_the_source(bank)
 
 
+@pytest.mark.parametrize("options", [MERGED, RECONCILED], ids=["merge", "reconcile"])
+def test_a_table_whose_unique_index_is_gone_in_marts_gets_it_back(bank: Bank, options: str) -> None:
+    bank.has(PAYMENT)
+    has_key(bank, "a")
+    source = bank.discovered(options)
+    bank.lands(source)
+    # as a load leaves it that was killed between its rows and their index
+    bank.marts.execute("drop index bank_core.payment_a_idx")
+    bank.marts.execute("insert into bank_core.payment values (1, 1, 'twice', null)")
+
+    assert bank.lands(source)["payment"].error is None
+
+    assert is_as_the_source(bank)
+    assert unique_indexes(bank) == {"a"}
+
+
 @pytest.mark.parametrize("options", [MERGED, APPENDED], ids=["merge", "append"])
 def test_a_cursor_or_an_index_of_a_column_that_is_new_lands_with_it(
     bank: Bank, options: str
