@@ -154,7 +154,7 @@ def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
         marks.mark_bar(
             height=16, yOffset=14, color=Colour.ACCENT, stroke=Colour.ACCENT, strokeWidth=1.5
         ).encode(x=x, x2="end:Q", y=y),
-        strips.mark_text(align="left", dy=-10, limit=375).encode(x=alt.value(0), text="label:N"),
+        strips.mark_text(align="left", dy=-10, limit=425).encode(x=alt.value(0), text="label:N"),
         strips.mark_text(align="right", dy=-10, fontWeight=600).encode(
             x=alt.value(STRIP_WIDTH), text="finding:N"
         ),

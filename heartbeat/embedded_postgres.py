@@ -12,6 +12,7 @@ from pathlib import Path
 import psycopg
 
 from heartbeat.errors import SettingsError
+from heartbeat.postgres_session import connect
 from heartbeat.socket_folder import make_socket_folder, socket_folder
 
 with warnings.catch_warnings():
@@ -89,7 +90,7 @@ class EmbeddedPostgres:
     def answers(self) -> bool:
         """Whether the server takes connections now."""
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            connect(self.url("postgres"), connect_timeout="5").close()
         except psycopg.OperationalError:
             return False
         return True

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -27,11 +26,12 @@ from heartbeat.judgement.wording import counted
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
-from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
+from heartbeat.registration import register
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import table_key
 from heartbeat_assets.landing import RECONCILE_TAG
+from heartbeat_assets.table_key import table_key
 
 METRICS_GROUP = "metrics"
 CHECK = "within_its_lines"
@@ -64,8 +64,8 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
     def compute_metrics(
         context: AssetExecutionContext,
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        with psycopg.connect(settings.database_url) as connection:
-            sync(connection, project.metrics)
+        with connect(settings.database_url) as connection:
+            register(connection, project, settings.zone)
         checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []
         for outcome in compute_and_store(

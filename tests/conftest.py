@@ -17,6 +17,25 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
 
+# a bank, a browser, kills or processes: more than `make check` has time for
+HEAVY = frozenset(
+    {
+        "acceptance",
+        "integration/audit_cuts",
+        "integration/test_author_commands.py",
+        "integration/test_bank_incidents.py",
+        "integration/test_bank_truth.py",
+        "integration/test_cli.py",
+        "integration/test_code_location.py",
+        "integration/test_forkserver_launcher.py",
+        "integration/test_landing_killed.py",
+        "integration/test_landing_states.py",
+        "integration/test_schedules.py",
+        "unit/demo_bank/test_bank_life.py",
+        "unit/demo_bank/test_bank_seeding.py",
+    }
+)
+
 _TEMPLATE = "migrated"
 _MEMORY = Path("/dev/shm")
 _ROOM_BYTES = 4 * 2**30
@@ -33,6 +52,18 @@ def pytest_configure() -> None:
     unchosen = "TMPDIR" not in os.environ
     if unchosen and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_heavy(item.path):
+            item.add_marker(pytest.mark.heavy)
+
+
+def is_heavy(path: Path) -> bool:
+    """Whether a file of tests, or the folder that it is in, is among the heavy ones."""
+    inside = path.relative_to(Path(__file__).parent)
+    return any(str(each) in HEAVY for each in (inside, *inside.parents))
 
 
 @pytest.fixture(scope="session")

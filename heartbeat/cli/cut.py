@@ -12,6 +12,7 @@ from heartbeat.cli.moment import moment
 from heartbeat.errors import HeartbeatError
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from heartbeat.typeface import with_letters
 
 if TYPE_CHECKING:
     from heartbeat.audit.audit_cut import AuditCut
@@ -51,7 +52,7 @@ def run(
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{cut}-{window or found.window_default}"
     picture = Path(f"{stem}.svg")
-    picture.write_text(drawn.chart.svg, encoding="utf-8")
+    picture.write_text(with_letters(drawn.chart.svg), encoding="utf-8")
     Path(f"{stem}.png").write_bytes(drawn.chart.png)
     typer.echo(found.title)
     for text in ("headline", "prose"):

@@ -10,6 +10,7 @@ from heartbeat.cli.chosen_metrics import chosen_metrics
 from heartbeat.cli.marts import new_run_id, opened_marts
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.grouped import grouped
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
 
@@ -31,10 +32,13 @@ def ingest(
 ) -> None:
     """Land tables from the sources into marts."""
     from heartbeat.landing.landing_run import LandingRun
+    from heartbeat.landing.landing_state import sync_sources
     from heartbeat.landing.selection import select_tables
 
     with opened_marts() as settings:
         project = Project(settings.project)
+        with connect(settings.database_url) as connection:
+            sync_sources(connection, project.sources)
         reads = _reads(project, metric) if metric else None
         _refuse_unusable_source(project, source)
         try:

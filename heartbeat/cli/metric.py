@@ -6,7 +6,6 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-import psycopg
 import typer
 
 from heartbeat.cli.chosen_metrics import metric_id_of
@@ -19,6 +18,7 @@ from heartbeat.metrics.metric_query import explain
 from heartbeat.metrics.metric_rows import read_days, read_observations, read_polls
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.plain_json import plain_json
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 
@@ -73,7 +73,7 @@ def show(metric: _MetricId, as_json: _AsJson = False) -> None:
 def print_metric(settings: Settings, project: Project, name: str, *, as_json: bool = False) -> None:
     """All that is known of a metric, by its id or code."""
     now = datetime.now(UTC)
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         view = _registered(read_metrics(connection, now=now, zone=settings.zone), name)
         runs = read_observations(connection, view.metric_id, _LAST_RUNS)
         polls = read_polls(connection)
@@ -126,7 +126,7 @@ def run_backtest(
         raise HeartbeatError("give a line to try: --alert 20, --norm 14")
     with (
         opened_marts() as settings,
-        psycopg.connect(settings.database_url) as connection,
+        connect(settings.database_url) as connection,
     ):
         views = read_metrics(connection, now=datetime.now(UTC), zone=settings.zone)
         view = _registered(views, metric)

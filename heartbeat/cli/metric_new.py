@@ -5,7 +5,6 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import psycopg
 import typer
 
 from heartbeat.cli.columns import asked_column
@@ -19,6 +18,7 @@ from heartbeat.metrics.metric import Direction, Period
 from heartbeat.metrics.metric_draft import ROLLING, Draft, Measure
 from heartbeat.metrics.metric_file import parse_metric
 from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 
@@ -100,7 +100,7 @@ def _try_out(metric_id: str) -> None:
         for finding in findings:
             typer.echo(str(finding))
         metrics = [each for each in project.metrics.metrics if each.metric_id == metric_id]
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             sync(connection, project.metrics)
         run_id = f"new-{moment:%Y%m%dT%H%M%S.%f}"
         for outcome in compute_and_store(metrics, settings, as_of=moment, run_id=run_id):

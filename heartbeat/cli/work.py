@@ -5,7 +5,6 @@ import time
 from datetime import UTC, datetime
 from typing import Annotated
 
-import psycopg
 import typer
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
@@ -21,11 +20,12 @@ from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.compute import compute as compute_one
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.registered_lines import read_lines
-from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.refresh.job import JobState, Phase, RefreshJob
+from heartbeat.registration import register
 from heartbeat.segments.segment_days import store_segments
 from heartbeat.segments.segment_file import load_segments
 from heartbeat.settings import Settings
@@ -97,11 +97,11 @@ def _refresh_here(metric: list[str] | None) -> None:
 def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
     desk = RefreshDesk(DagsterClient(settings.dagster_url))
     actor = getpass.getuser()
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
-        psycopg.connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.database_url, autocommit=True) as connection,
         Progress(*columns) as bar,
     ):
         task = bar.add_task("waiting", total=None)
@@ -146,8 +146,8 @@ def segments() -> None:
 def _compute_now(
     project: Project, metrics: list[Metric], settings: Settings, all_days: bool
 ) -> int:
-    with psycopg.connect(settings.database_url) as connection:
-        sync(connection, project.metrics)
+    with connect(settings.database_url) as connection:
+        register(connection, project, settings.zone)
     outcomes = compute_and_store(
         metrics, settings, as_of=datetime.now(UTC), run_id=new_run_id(), all_days=all_days
     )
@@ -155,7 +155,7 @@ def _compute_now(
 
 
 def _compute_past(metrics: list[Metric], settings: Settings, as_of: datetime) -> int:
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
     return sum(
         _show(

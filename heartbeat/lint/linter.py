@@ -2,8 +2,9 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
-import psycopg
+from psycopg import Connection
 from psycopg.rows import dict_row
 
 from heartbeat.lint.date_rules import DateAsMoment
@@ -28,8 +29,10 @@ from heartbeat.lint.statement_rules import (
 from heartbeat.lint.value_rules import SlowValue, UnnamedRead, Values
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from heartbeat.source_drift import read_drift
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
@@ -62,6 +65,7 @@ def lint(
     yield from lint_files(project, metric_ids=metric_ids)
     with reading_as_of(
         settings.database_url,
+        (),
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
@@ -78,9 +82,17 @@ def lint(
         )
         for metric in _chosen(project, metric_ids):
             unplanned = list(can_plan.findings(metric))
+            if unplanned:
+                yield from _drifted(connection, metric)
             yield from unplanned
             for rule in () if unplanned else rules:
                 yield from rule.findings(metric)
+
+
+def _drifted(connection: Connection[Any], metric: Metric) -> Iterator[Finding]:
+    """What the sources of a metric have lost, which may be why its statements cannot be planned."""
+    for drift in read_drift(connection, metric.reads):
+        yield Finding(metric.path, metric.value_line, "source-drift", drift.message)
 
 
 def lint_files(project: Project, *, metric_ids: frozenset[str] | None = None) -> Iterator[Finding]:
@@ -98,7 +110,7 @@ def read_large_tables(
 ) -> Mapping[TableRef, LargeTable]:
     """The landed tables above a size in bytes."""
     schemas = sorted({table.schema for table in project.tables})
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         rows = (
             connection.cursor(row_factory=dict_row)
             .execute(_STATEMENTS["large_tables"].encode(), {"schemas": schemas, "limit": limit})

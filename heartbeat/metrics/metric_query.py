@@ -46,6 +46,7 @@ def explain(settings: Settings, metric: Metric, *, as_of: datetime) -> str:
     """How Postgres would run the value statement on what is landed, or why it cannot."""
     with reading_as_of(
         settings.database_url,
+        metric.reads,
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,

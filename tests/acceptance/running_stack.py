@@ -14,7 +14,7 @@ import httpx
 import psutil
 
 REPOSITORY = Path(__file__).parents[2]
-HEARTBEAT = [str(Path(sys.executable).parent / "heartbeat")]
+HEARTBEAT = [sys.executable, "-m", "heartbeat"]
 PATIENCE_SECONDS = 240
 
 

@@ -182,7 +182,7 @@ def test_a_day_of_polls_leaves_nothing_behind(browser: Browser, cockpit: Cockpit
 
 
 @pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-def test_a_lost_server_greys_the_wall_and_takes_nothing_away(
+def test_a_lost_server_greys_the_wall_takes_nothing_away_and_is_back_within_35_seconds(
     browser: Browser, cockpit: Cockpit, fault: Fault
 ) -> None:
     cockpit.shows(USUAL_WALL)
@@ -197,14 +197,6 @@ def test_a_lost_server_greys_the_wall_and_takes_nothing_away(
         assert re.search(
             r"NO CONNECTION\s+for [5-7] min", shown.page.locator("#connection").inner_text()
         )
-
-
-@pytest.mark.parametrize("fault", Fault, ids=lambda fault: fault.name.lower())
-def test_it_recovers_within_35_seconds(browser: Browser, cockpit: Cockpit, fault: Fault) -> None:
-    cockpit.shows(USUAL_WALL)
-    with line_to(cockpit.origin) as line, screen(browser, line.origin) as shown:
-        line.is_disturbed(fault)
-        shown.passes_until(shown.is_cut_off, 70)
         line.is_disturbed(None)
         shown.passes_until(lambda: not shown.is_cut_off(), 35)
         assert shown.page.evaluate("document.body.className") == "wall r4"

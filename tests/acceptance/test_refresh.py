@@ -319,7 +319,7 @@ def test_an_audit_page_refreshes_one_cut_and_tells_how_it_goes(
 
 
 def test_a_job_outlives_daemon_code_server_and_api(bank: RefreshedBank) -> None:
-    processes = ("dagster-daemon", "heartbeat_assets.definitions", "heartbeat_api")
+    processes = ("dagster._daemon", "heartbeat_assets.definitions", "heartbeat_api")
     with bank.held_up():
         job_id = bank.asks("both")["job_id"]
         bank.waits_until(lambda: bank.phase(job_id) == "computing")
@@ -347,7 +347,7 @@ def test_a_worker_that_dies_while_the_daemon_is_away_is_lost_as_well(bank: Refre
     with bank.held_up():
         job_id = bank.asks("both")["job_id"]
         bank.waits_until(lambda: bank.phase(job_id) == "computing")
-        for victim in (*bank.up.named("dagster-daemon"), worker_of(bank, job_id)):
+        for victim in (*bank.up.named("dagster._daemon"), worker_of(bank, job_id)):
             victim.kill()
         bank.waits_until(lambda: bank.phase(job_id) == "ended", LOST_SECONDS)
     job = bank.job(job_id)
@@ -371,8 +371,8 @@ def kill_source(bank: RefreshedBank) -> None:
 KILLS: dict[str, Callable[[RefreshedBank], object]] = {
     "worker": lambda bank: kill(bank.up.named("forkserver_launcher.server")),
     "code server": lambda bank: kill(bank.up.named("heartbeat_assets.definitions")),
-    "daemon": lambda bank: kill(bank.up.named("dagster-daemon")),
-    "webserver": lambda bank: kill(bank.up.named("dagster-webserver")),
+    "daemon": lambda bank: kill(bank.up.named("dagster._daemon")),
+    "webserver": lambda bank: kill(bank.up.named("dagster_webserver")),
     "api": lambda bank: kill(bank.up.named("heartbeat_api")),
     "marts": lambda bank: kill(bank.up.named(f"postgres -D {bank.up.home}/postgres")),
     "source": kill_source,
@@ -427,7 +427,7 @@ def partial_or_contradicting(bank: RefreshedBank) -> list[tuple[object, ...]]:
                  where observation.metric_id = history.metric_id
                  order by as_of desc limit 1
                ) as observed on true
-         where history.d = current_date
+         where history.d = (now() at time zone 'UTC')::date
            and (history.v is distinct from observed.v or history.error is not null)
         union all
         select table_name, row_count, null from heartbeat.table_load

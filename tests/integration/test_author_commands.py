@@ -167,7 +167,8 @@ def test_the_typical_bands_are_computed_on_demand(
     )
     marts.execute(
         "insert into heartbeat.metric_history (metric_id, d, v, run_id)"
-        " select 'fees', current_date - n, 4 + 2 * (n % 2), '' from generate_series(1, 20) n"
+        " select 'fees', (now() at time zone 'UTC')::date - n, 4 + 2 * (n % 2), ''"
+        " from generate_series(1, 20) n"
     )
     assert told(heartbeat("benchmark")) == "fees  5 ± 1.02598 over 20 days\n"
 

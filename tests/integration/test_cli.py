@@ -41,6 +41,60 @@ def test_a_source_that_drifted_is_told_and_fails_the_check(heartbeat: Run, sourc
     assert "run `heartbeat source discover bank`" in refused(checked)
 
 
+def test_a_table_that_cannot_land_keeps_no_other_from_being_discovered(
+    heartbeat: Run, source_url: str
+) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute('create table core."Fee" (id int); create table core.tax (n int)')
+        source.execute("create view core.taxes as select * from core.tax")
+
+    discovered = heartbeat("source", "discover", "bank")
+
+    assert "'Fee' and 'fee' both land as fee" in refused(discovered)
+    assert "left out: core.taxes is a view" in discovered.stdout
+    listed = json.loads(told(heartbeat("source", "list", "--json")))
+    assert {row["table"] for row in listed} == {"fee", "tax"}
+
+
+def test_a_table_that_is_gone_and_named_in_the_file_is_named_by_discovery(
+    heartbeat: Run, settings: Settings, source_url: str
+) -> None:
+    path = settings.project / "sources" / "bank.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(f"{text}tables:\n  core.fee: {{write: replace}}\n", encoding="utf-8")
+    told(heartbeat("source", "discover", "bank"))
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("drop table core.fee; create table core.tax (n int)")
+
+    assert refused(heartbeat("source", "discover", "bank")) == (
+        "error: the source file names table core.fee, which the source lacks or which is skipped; "
+        "take it out of the file, then run `heartbeat source discover`"
+    )
+    path.write_text(text, encoding="utf-8")
+
+    told(heartbeat("source", "discover", "bank"))
+    (row,) = json.loads(told(heartbeat("source", "list", "--json")))
+    assert row["table"] == "tax"
+
+
+def test_misspelled_names_in_a_source_file_are_told(heartbeat: Run, settings: Settings) -> None:
+    path = settings.project / "sources" / "bank.yaml"
+    text = path.read_text(encoding="utf-8").replace("[core]", "[core, cor]")
+    path.write_text(f"{text}skip_tables: [core.fees]\n", encoding="utf-8")
+
+    discovered = heartbeat("source", "discover", "bank")
+
+    assert refused(discovered) == "error: 2 things of bank cannot land"
+    assert [line for line in discovered.stdout.splitlines() if "cannot land: " in line] == [
+        f"cannot land: {problem}"
+        for problem in (
+            "the source has no schema cor, which the source file names",
+            "skip_tables names core.fees, which the source lacks; correct it or take it out",
+        )
+    ]
+
+
 def test_only_the_chosen_tables_are_ingested(
     heartbeat: Run, source_url: str, marts: psycopg.Connection[Any]
 ) -> None:

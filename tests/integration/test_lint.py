@@ -65,6 +65,7 @@ def reading(bank: Bank, timeout: str = "60s") -> Iterator[Plans]:
     """Plans on what is landed now."""
     with reading_as_of(
         bank.settings.database_url,
+        (),
         as_of=NOW,
         timezone="UTC",
         statement_timeout=timeout,

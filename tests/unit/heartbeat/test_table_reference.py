@@ -18,6 +18,11 @@ def named(*tables: str) -> tuple[TableRef, ...]:
         pytest.param("select 1 from a.t; -- done;\n", named("a.t"), id="comment after the end"),
         pytest.param("select 1 from b.t, a.t, b.t x", named("a.t", "b.t"), id="sorted, once"),
         pytest.param("select 1 from A.T", named("a.t"), id="unquoted names fold"),
+        pytest.param(
+            "select ПЛАТЁЖ from Bank.Größe, bank.Ähre, bank.支払い, bank.नाम",
+            named("bank.größe", "bank.Ähre", "bank.नाम", "bank.支払い"),
+            id="names of other scripts keep case, as in Postgres",
+        ),
         pytest.param('select 1 from a."Note"', named("a.Note"), id="quoted names keep case"),
         pytest.param('select 1 from "a"."t.x"', (TableRef("a", "t.x"),), id="dot inside quotes"),
         pytest.param(
