@@ -9,7 +9,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick pytest lint bench soak lock clean
+.PHONY: help demo check test quick pytest lint bench soak lock typeface clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -53,6 +53,9 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
+
+typeface: $(VENV)/installed-dev ## Make the shipped letters anew from the locked package of Inter
+	$(BIN)/python -m tests.typeface
 
 clean: ## Remove the environment; .heartbeat, the demo's state, stays
 	rm -rf $(VENV)

@@ -71,7 +71,8 @@ select extract(isodow from start)::int - 1, extract(hour from start)::int,
            greatest(hour, heartbeat.as_of() - make_interval(days => %(days)s)) as begins,
            least(hour + interval '1 hour', heartbeat.as_of()) as ends
       from generate_series(
-          date_trunc('hour', heartbeat.as_of() - make_interval(days => %(days)s)),
+          date_trunc('hour', heartbeat.as_of() - make_interval(days => %(days)s),
+                     heartbeat.business_timezone()),
           heartbeat.as_of(),
           interval '1 hour'
       ) as hour

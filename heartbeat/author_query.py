@@ -14,6 +14,7 @@ _ADVICE: dict[type[psycopg.Error], str] = {
     errors.InsufficientPrivilege: "a query can read landed tables and client segments, no more",
     errors.QueryCanceled: "it took longer than METRIC_STATEMENT_TIMEOUT allows",
     errors.DivisionByZero: "say what it is when there is nothing to divide by",
+    errors.LockNotAvailable: "a load writes a table that it reads; the next run computes it again",
     errors.AdminShutdown: "the next run computes it again",
     errors.OperationalError: "the database could not finish it; the next run tries again",
 }

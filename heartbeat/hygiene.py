@@ -5,10 +5,11 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-import psycopg
 from psycopg import sql
 
 from heartbeat.displays import forget_displays
+from heartbeat.landing.landed_name import dlt_name
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 
@@ -34,7 +35,7 @@ def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: date
     """
     observed = {"before": now - timedelta(days=settings.keep_observations_days)}
     ran = now - timedelta(days=settings.keep_runs_days)
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         names = connection.execute(
             _STATEMENTS["load_tables"], {"schemas": list(landed_schemas)}
         ).fetchall()
@@ -53,7 +54,7 @@ def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: date
 
 def _remove_folders(settings: Settings, landed_schemas: Collection[str], before: datetime) -> int:
     """Working folders of schemas that are landed no longer, once they have been left alone."""
-    kept = {*landed_schemas, "definitions"}
+    kept = {*map(dlt_name, landed_schemas), "definitions"}
     removed = 0
     for folder in settings.dlt_home.glob("*"):
         if folder.name not in kept and folder.stat().st_mtime < before.timestamp():

@@ -95,8 +95,10 @@ def _days(scale: Scale) -> Iterator[Markup]:
     for tick in range(_TICKS + 1):
         ago = round((DAYS - 1) * (_TICKS - tick) / _TICKS)
         anchor = "start" if tick == 0 else "end" if tick == _TICKS else "middle"
-        yield Markup('<text class="day {}" x="{:.1f}%" y="99%">{}</text>').format(
+        between = " between" if tick % 2 else ""
+        yield Markup('<text class="day {}{}" x="{:.1f}%" y="99%">{}</text>').format(
             anchor,
+            between,
             scale.x(scale.last - timedelta(days=ago)) / 400 * 86,
             f"{scale.last - timedelta(days=ago):%-d %b}",
         )

@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import psycopg
 from dagster import (
     AssetExecutionContext,
     AssetKey,
@@ -19,11 +18,13 @@ from heartbeat.audit.audit_snapshot import (
     store_chart_runtime,
     sync_cuts,
 )
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import INGEST_POOL, table_key
+from heartbeat_assets.ingest import INGEST_POOL
 from heartbeat_assets.segments import SEGMENTS_KEY
+from heartbeat_assets.table_key import table_key
 
 AUDIT_GROUP = "audit_cuts"
 
@@ -48,7 +49,7 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         deps=_upstream(cut, project),
     )
     def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             sync_cuts(connection, project.cuts)
             store_chart_runtime(connection)
         as_of = datetime.now(UTC)

@@ -19,7 +19,9 @@ from dagster._core.definitions.source_asset import SYSTEM_METADATA_KEY_SOURCE_AS
 from dagster_dlt import DagsterDltTranslator, dlt_assets
 from dagster_dlt.translator import DltResourceTranslatorData
 
+from heartbeat.identifier import ascii_name
 from heartbeat.judgement.freshness import source_age
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import schema_pipeline
@@ -29,14 +31,10 @@ from heartbeat.settings import Settings
 from heartbeat.source import Source
 from heartbeat.table_reference import TableRef
 from heartbeat_assets.landing import RunLanding
+from heartbeat_assets.table_key import table_key
 
 INGEST_POOL = "ingest"
 """The Dagster pool with one slot: never two runs that ingest, or that read all that is landed."""
-
-
-def table_key(table: TableRef) -> AssetKey:
-    """The asset of a landed table."""
-    return AssetKey([table.schema, table.table])
 
 
 def ingest_assets(project: Project, settings: Settings) -> list[AssetsDefinition]:
@@ -59,10 +57,11 @@ class _TableTranslator(DagsterDltTranslator):
         table = self._tables[data.resource.name]
         return AssetSpec(
             key=table_key(TableRef(self._landed_schema, table.landed_as)),
-            group_name=self._landed_schema,
+            group_name=ascii_name(self._landed_schema),
             kinds={"dlt", "postgres"},
             description=(
-                f"`{table.qualified_name}` of source {self._source.name}. "
+                f"`{table.qualified_name}` of source {self._source.name}, in marts "
+                f"`{self._landed_schema}.{table.landed_as}`. "
                 f"Write mode {table.write}: {table.reason}."
             ),
             metadata={"columns": MetadataValue.md(_column_list(table.columns))},
@@ -80,7 +79,7 @@ def _schema_assets(source: Source, schema_name: str, settings: Settings) -> Asse
     @dlt_assets(
         dlt_source=schema_source(landed_schema, tables, {}),
         dlt_pipeline=schema_pipeline(landed_schema, settings, settings.dlt_home / "definitions"),
-        name=f"land_{landed_schema}",
+        name=f"land_{ascii_name(landed_schema)}",
         dagster_dlt_translator=_TableTranslator(landed_schema, source, tables),
         pool=INGEST_POOL,
     )
@@ -93,7 +92,7 @@ def _schema_assets(source: Source, schema_name: str, settings: Settings) -> Asse
             yield from _kept(context, landed=())
             raise
         yield from (_materialization(load) for load in loads if load.error is None)
-        yield from _kept(context, {load.landed_table for load in loads if load.error is None})
+        yield from _kept(context, {_key(load) for load in loads if load.error is None})
         _fail_for(loads)
 
     return land
@@ -101,7 +100,7 @@ def _schema_assets(source: Source, schema_name: str, settings: Settings) -> Asse
 
 def _materialization(load: TableLoad) -> MaterializeResult[None]:
     return MaterializeResult(
-        asset_key=table_key(TableRef(load.landed_schema, load.landed_table)),
+        asset_key=_key(load),
         metadata={
             "dagster/row_count": load.row_count,
             "rows_sent": load.rows_sent,
@@ -112,6 +111,10 @@ def _materialization(load: TableLoad) -> MaterializeResult[None]:
             **_polled(load),
         },
     )
+
+
+def _key(load: TableLoad) -> AssetKey:
+    return table_key(TableRef(load.landed_schema, load.landed_table))
 
 
 def _polled(load: TableLoad) -> Mapping[str, Any]:
@@ -125,14 +128,14 @@ def _polled(load: TableLoad) -> Mapping[str, Any]:
     }
 
 
-def _kept(context: AssetExecutionContext, landed: Collection[str]) -> Iterator[Output[None]]:
+def _kept(context: AssetExecutionContext, landed: Collection[AssetKey]) -> Iterator[Output[None]]:
     """Outputs for the tables that did not land: their last good rows are there to compute on.
 
     Without an output Dagster would leave out every step below. The metadata is Dagster's own mark
     of an output that is not a materialization.
     """
     for name, key in context.assets_def.keys_by_output_name.items():
-        if key in context.selected_asset_keys and key.path[-1] not in landed:
+        if key in context.selected_asset_keys and key not in landed:
             yield Output(
                 None,
                 output_name=name,
@@ -145,7 +148,7 @@ def _fail_for(loads: Sequence[TableLoad]) -> None:
     if failed:
         reasons = "; ".join(f"{load.qualified_name}: {load.error}" for load in failed)
         raise Failure(
-            f"{len(failed)} of {len(loads)} tables did not land; their last good rows stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(loads), 'table')} did not land; their last good "
+            f"rows stay. {reasons}",
             allow_retries=False,
         )

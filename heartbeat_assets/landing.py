@@ -1,16 +1,17 @@
 """One landing for all ingest steps of a run, so that a source is read in one snapshot."""
 
-from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack
 
-from dagster import AssetExecutionContext, ResourceDefinition, resource
+from dagster import AssetExecutionContext, AssetKey, ResourceDefinition, resource
 
 from heartbeat.landing.landing_run import LandingRun
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.settings import Settings
 from heartbeat.source import Source
+from heartbeat.table_reference import TableRef
+from heartbeat_assets.table_key import table_key
 
 RECONCILE_TAG = "heartbeat/reconcile"
 """Tag of a run whose landing compares every row with the source."""
@@ -48,15 +49,20 @@ class RunLanding:
 
     def _selected(self, context: AssetExecutionContext) -> dict[str, SelectedTables]:
         """The tables that this run plans to land, those of later steps among them."""
-        planned: defaultdict[str, list[str]] = defaultdict(list)
-        for key in sorted(context.job_def.asset_layer.executable_asset_keys):
-            planned[key.path[0]].append(key.path[-1])
+        planned = set(context.job_def.asset_layer.executable_asset_keys)
         return {
-            landed_schema: SelectedTables(source, schema_name, tuple(planned[landed_schema]))
+            landed_schema: SelectedTables(source, schema_name, names)
             for source in self._sources
             for schema_name in source.file.schemas
-            if (landed_schema := source.landed_schema(schema_name)) in planned
+            if (landed_schema := source.landed_schema(schema_name))
+            and (names := _planned(source, schema_name, planned))
         }
+
+
+def _planned(source: Source, schema_name: str, keys: Collection[AssetKey]) -> tuple[str, ...]:
+    schema = source.landed_schema(schema_name)
+    names = (table.landed_as for table in source.catalog.of_schema(schema_name))
+    return tuple(sorted(name for name in names if table_key(TableRef(schema, name)) in keys))
 
 
 class _Log:

@@ -15,7 +15,8 @@ from heartbeat.author_query import QueryError
 from heartbeat.project import Project
 from heartbeat.segments.segment_days import store_segments
 from heartbeat.settings import Settings
-from heartbeat_assets.ingest import INGEST_POOL, table_key
+from heartbeat_assets.ingest import INGEST_POOL
+from heartbeat_assets.table_key import table_key
 
 SEGMENTS_GROUP = "segments"
 SEGMENTS_KEY = AssetKey(["heartbeat", "client_segment"])

@@ -5,16 +5,20 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import vl_convert
 
 from heartbeat.audit import chart_theme
+from heartbeat.audit.chart_dates import with_local_dates
 from heartbeat.audit.palette import on_paper
 from heartbeat.errors import HeartbeatError
+from heartbeat.typeface import FOLDER
 
 _VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _PNG_SCALE: Final = 2
@@ -41,16 +45,19 @@ class RenderedChart:
     png: bytes
 
 
-def render(chart: alt.TopLevelMixin) -> RenderedChart:
+def render(chart: alt.TopLevelMixin, zone: ZoneInfo) -> RenderedChart:
     """Draw the chart in the house theme; equal charts give equal specs and equal SVG text.
+
+    Moments are written in `zone`, the business time zone.
 
     Raises ChartError when the chart refers to an address (data, image or link: the wall requests
     nothing from elsewhere), holds a number that JSON cannot, or cannot be drawn.
     """
-    spec = _spec(chart)
+    spec = with_local_dates(_spec(chart), zone)
     addresses = list(_addresses(spec, "chart"))
     if addresses:
         raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")
+    _bring_typeface()
     with _reasons():
         drawn = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
         svg = _with_one_font(_with_stable_ids(drawn))
@@ -67,6 +74,11 @@ def runtime() -> str:
     """The same libraries for a browser, as a script; it sets `window.vegaEmbed`."""
     script: str = vl_convert.javascript_bundle("window.vegaEmbed = vegaEmbed;", _VEGA_LITE)
     return script
+
+
+@cache
+def _bring_typeface() -> None:
+    vl_convert.register_font_directory(str(FOLDER))
 
 
 def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:

@@ -11,7 +11,8 @@ from rich.console import Console
 from rich.table import Table as RichTable
 
 from heartbeat.cli.marts import opened_marts
-from heartbeat.errors import HeartbeatError
+from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Catalog, write_catalog
 from heartbeat.settings import Settings
 from heartbeat.source import Source, parse_source_file
@@ -46,15 +47,26 @@ def list_sources(
 
 @app.command()
 def discover(name: Annotated[str, typer.Argument(help="Stem of the file in sources/.")]) -> None:
-    """Read a source's tables, columns and keys into its catalog file."""
+    """Read a source's tables, columns and keys into its catalog file.
+
+    A table that cannot land is named and stays as the catalog has it; the others are written.
+    """
     path = _source_path(name)
     reflection = _reflected(name, path)
-    write_catalog(path.with_name(f"{name}.catalog.json"), reflection.catalog())
+    catalog_path = path.with_name(f"{name}.catalog.json")
+    write_catalog(catalog_path, reflection.usable_catalog(_recorded(catalog_path)))
     rows = [
-        (table.qualified_name, _megabytes(reflection.bytes[landed_name]), table.write, table.reason)
+        (table.qualified_name, _known(reflection.bytes[landed_name]), table.write, table.reason)
         for landed_name, table in reflection.tables.items()
     ]
     Console().print(_as_table(("table", "MB", "write", "why"), rows))
+    for reason in reflection.left_out.values():
+        typer.echo(f"left out: {reason}")
+    if len(reflection.all_problems) > 1:
+        for problem in reflection.all_problems:
+            typer.echo(f"cannot land: {problem}")
+        raise HeartbeatError(f"{len(reflection.all_problems)} things of {name} cannot land")
+    reflection.refuse_problems()
 
 
 @app.command()
@@ -75,7 +87,8 @@ def cost(
     ]
     Console().print(_as_table(("table", "write", "rows", "MB a load", "seconds"), rows))
     total = sum(each.bytes for each in costs)
-    typer.echo(f"{len(costs)} tables, {_megabytes(total)} MB read by every load of all of them")
+    tables = counted(len(costs), "table")
+    typer.echo(f"{tables}, {_megabytes(total)} MB read by every load of all of them")
 
 
 @app.command()
@@ -99,8 +112,8 @@ def check(
         raise HeartbeatError(f"{name} has drifted; run `heartbeat source discover {name}`")
     if unequal:
         raise HeartbeatError(
-            f"{unequal} tables of {name} differ from the source; land them again, "
-            "and compare every row with `heartbeat ingest --reconcile`"
+            f"{counted(unequal, 'table')} of {name} {'is' if unequal == 1 else 'are'} not as in "
+            "the source; land again, and compare every row with `heartbeat ingest --reconcile`"
         )
     typer.echo(f"{name} is as its catalog says.")
 
@@ -130,6 +143,19 @@ def _reflected(name: str, path: Path) -> "Reflection":
 
     with source_session(name, parse_source_file(path)) as session:
         return session.reflection()
+
+
+def _recorded(path: Path) -> Catalog:
+    from heartbeat.landing.catalog import read_catalog
+
+    try:
+        return read_catalog(path)
+    except ContentError:
+        return Catalog(tables=())
+
+
+def _known(size: int | None) -> str:
+    return "locked" if size is None else _megabytes(size)
 
 
 def _megabytes(size: int) -> str:

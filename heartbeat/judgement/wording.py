@@ -69,6 +69,11 @@ def delta_text(value: Number, typical_mean: Number | None, unit: str) -> str | N
     return f"{plus}{value_text(difference, 'pp' if unit == '%' else unit)} vs {typical}"
 
 
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: "1 row", "12,480 rows"; `many` where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
+
+
 def age_text(age: timedelta) -> str:
     """An age in whole units, rounded down: below 90 min in minutes, below 72 h in hours, else days.
 

@@ -3,12 +3,24 @@
 The file lets the code location load without a connection; every load resolves the columns anew.
 """
 
+import re
+from collections import Counter
+from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    ValidationError,
+    model_validator,
+)
 
 from heartbeat.errors import ContentError
+from heartbeat.identifier import ascii_name
+from heartbeat.qualified_name import qualified_name
 
 WriteMode = Literal["merge", "replace", "reconcile", "append"]
 """How a load joins the rows that are there.
@@ -18,6 +30,22 @@ writes what differs; `replace` writes all rows anew; `append` writes the rows pa
 table that has no key.
 """
 
+_NUMBERS = frozenset(("smallint", "integer", "bigint", "numeric", "real", "double precision"))
+
+
+def _checked_name(landed: str) -> str:
+    if not re.fullmatch(r"\w+", ascii_name(landed), re.ASCII):
+        raise ValueError(f"{landed!r} is no name that a table or a column lands as")
+    return landed
+
+
+_LandedAs = Annotated[str, AfterValidator(_checked_name)]
+
+
+def _refuse_doubles(names: Iterable[str]) -> None:
+    if twice := [name for name, times in Counter(names).items() if times > 1]:
+        raise ValueError(f"{twice[0]} is there twice")
+
 
 class Column(BaseModel):
     """One column of a source table and the type that it has once landed."""
@@ -25,7 +53,7 @@ class Column(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
-    landed_as: str
+    landed_as: _LandedAs
     source_type: str
     landed_type: str
     nullable: bool
@@ -33,7 +61,17 @@ class Column(BaseModel):
     @property
     def is_temporal(self) -> bool:
         """Whether an interval can be taken off its values."""
-        return self.landed_type == "date" or self.landed_type.startswith("timestamp")
+        return self.is_date or self.landed_type.startswith("timestamp")
+
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are days, which begin at another moment in each time zone."""
+        return self.landed_type == "date"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values add up to a number."""
+        return self.landed_type.partition("(")[0] in _NUMBERS
 
     @property
     def is_cast(self) -> bool:
@@ -48,16 +86,29 @@ class Table(BaseModel):
 
     schema_name: str
     name: str
-    landed_as: str
+    landed_as: _LandedAs
     columns: tuple[Column, ...]
     primary_key: tuple[str, ...]
     write: WriteMode
     reason: str
+    with_children: Annotated[bool, Field(exclude=True)] = True
+    """Whether its rows include those of the tables below it, such as its partitions.
+
+    Every load looks anew, and the file does not have it.
+    """
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        # one catalog that does not would else keep every source from loading
+        _refuse_doubles(column.landed_as for column in self.columns)
+        if lacking := set(self.primary_key) - {column.name for column in self.columns}:
+            raise ValueError(f"the key has {lacking.pop()}, which is no column")
+        return self
 
     @property
     def qualified_name(self) -> str:
-        """`schema.table` as the source writes it."""
-        return f"{self.schema_name}.{self.name}"
+        """`schema.table` as the source file writes it."""
+        return qualified_name(self.schema_name, self.name)
 
     @property
     def landed_key(self) -> tuple[str, ...]:
@@ -80,6 +131,11 @@ class Catalog(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     tables: tuple[Table, ...]
+
+    @model_validator(mode="after")
+    def _holds_together(self) -> Self:
+        _refuse_doubles(f"{table.schema_name}.{table.landed_as}" for table in self.tables)
+        return self
 
     def table(self, schema_name: str, landed_as: str) -> Table | None:
         """The table that lands under that name; None when the catalog does not know it."""

@@ -8,9 +8,11 @@ from psycopg import sql
 
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.copy_file import CursorRange, WriteOrder
+from heartbeat.landing.cursor import has_come, less_lag
 from heartbeat.landing.landed_table import LandedTable
 from heartbeat.landing.landed_write import in_range
-from heartbeat.landing.read_plan import ReadPlan, less_lag
+from heartbeat.landing.read_plan import ReadPlan
+from heartbeat.landing.source_rows import source_rows
 from heartbeat.landing.source_session import SourceSession
 from heartbeat.source import TableOptions
 
@@ -49,9 +51,17 @@ class FirstLoad:
 
     @property
     def after(self) -> tuple[str, ...] | None:
-        """The key, or the cursor, up to which an earlier range landed."""
-        is_of_same_shape = self.landed.has_values_of(self.table)
-        return self.landed.last.resume_after if is_of_same_shape else None
+        """The key, or the cursor, up to which an earlier range landed, if it is the present one."""
+        is_of_same_shape = self.landed.has_values_of(self.table) and self.landed.has_key_of(
+            self.table
+        )
+        return self.landed.last.resume_after if is_of_same_shape and self._is_ordered else None
+
+    @property
+    def _is_ordered(self) -> bool:
+        """Whether the landed ranges follow the present key or cursor: they have an index of it."""
+        order = tuple(column.landed_as for column in self._order)
+        return any(index.columns == order for index in self.landed.indexes.values())
 
     @property
     def position(self) -> str:
@@ -85,15 +95,11 @@ class FirstLoad:
         row = session.first_row(
             sql.SQL("select {}::text from {} where {}").format(
                 less_lag(sql.SQL("max({})").format(name), cursor, self.options),
-                self._source,
-                sql.SQL("{} <= now()").format(name) if cursor.is_temporal else sql.SQL("true"),
+                source_rows(self.table),
+                has_come(cursor, name),
             )
         )
         return row[0] if row else None
-
-    @property
-    def _source(self) -> sql.Identifier:
-        return sql.Identifier(self.table.schema_name, self.table.name)
 
     @property
     def _order(self) -> Sequence[Column]:
@@ -109,7 +115,7 @@ class FirstLoad:
                 "select {} from {} as source where {} and {} order by {} fetch first row only"
             ).format(
                 _list(sql.SQL("{}::text").format(name) for name in names),
-                self._source,
+                source_rows(self.table),
                 self._past(),
                 # NULLs, which only a cursor can be, would be the greatest
                 sql.SQL("({}) is not null").format(_list(names)),

@@ -7,6 +7,7 @@ from typing import Any, BinaryIO, LiteralString, Protocol
 from psycopg import sql
 
 from heartbeat.landing.copy_file import CursorRange, Section, WriteOrder, read_order
+from heartbeat.landing.cursor import is_beyond_time
 
 COPY_OPTIONS = sql.SQL("(format binary)")
 """How rows are written to and read from a COPY file: exact, and half as costly as text."""
@@ -156,7 +157,7 @@ class LandedWrite:
 
 
 def in_range(range_: CursorRange) -> sql.Composed:
-    """The condition on a row to lie in the range."""
+    """The condition on a row to lie in the range, or to have no cursor that could lie in one."""
     cursor = sql.Identifier(range_.cursor)
     bounds = [
         sql.SQL("{} {} {}::{}").format(
@@ -166,7 +167,7 @@ def in_range(range_: CursorRange) -> sql.Composed:
         if value is not None
     ]
     inside = sql.SQL(" and ").join(bounds) if bounds else sql.SQL("true")
-    return sql.SQL("(({}) or {} is null)").format(inside, cursor)
+    return sql.SQL("(({}) or {})").format(inside, is_beyond_time(range_.type, cursor))
 
 
 def _list(pattern: str, names: Sequence[str]) -> sql.Composed:

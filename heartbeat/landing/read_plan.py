@@ -7,6 +7,7 @@ from psycopg import Connection, sql
 
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.copy_file import CursorRange, WriteOrder
+from heartbeat.landing.cursor import has_come, less_lag
 from heartbeat.landing.landed_table import LandedTable
 from heartbeat.source import TableOptions
 
@@ -66,28 +67,19 @@ def plan_read(
     return ReadPlan(WriteOrder("range", columns, replaced=replaced), past)
 
 
-def less_lag(value: sql.Composable, cursor: Column, options: TableOptions) -> sql.Composable:
-    """The cursor value from which a load reads, given the greatest one that is known."""
-    if not cursor.is_temporal:
-        return value
-    return sql.SQL("({} - interval {})::{}").format(
-        value, sql.Literal(options.lag), sql.SQL(cursor.landed_type)
-    )
-
-
 def _watermark(
     connection: Connection[Any], landed: LandedTable, cursor: Column, options: TableOptions
 ) -> str | None:
     """The cursor from which to read; None when no landed row has one that has come to pass.
 
-    A cursor in the future, infinity among them, must not hide the rows that change until then.
+    A cursor in the future, infinity and NaN among them, must not hide rows that change till then.
     """
     name = sql.Identifier(cursor.landed_as)
     greatest = sql.SQL("max({})").format(name)
     query = sql.SQL("select {}::text from {} where {}").format(
         less_lag(greatest, cursor, options),
         landed.identifier,
-        sql.SQL("{} <= now()").format(name) if cursor.is_temporal else sql.SQL("true"),
+        has_come(cursor, name),
     )
     row = connection.execute(query).fetchone()
     return row[0] if row else None

@@ -49,7 +49,8 @@ class TableReader:
         `in_ranges` says that a first load in ranges has come to its last step.
         Raises psycopg.Error, OSError, or a HeartbeatError that says why the table cannot land.
         """
-        if landed.is_complete and landed.has_key_of(table):
+        # else all rows are read, and columns that are new have to land before their indexes
+        if landed.is_complete and landed.has_values_of(table) and landed.has_key_of(table):
             landed.widen(self.connection, table)
             landed.ensure_indexes(self.connection, table, source.indexes(table))
         options = source.options(table.qualified_name)

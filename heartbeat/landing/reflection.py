@@ -1,35 +1,43 @@
 """What a source Postgres has: tables, columns, keys, and how each will be landed."""
 
-from collections import defaultdict
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
-from dlt.common.normalizers.naming.snake_case import NamingConvention
 from psycopg import Connection
-from psycopg.rows import DictRow, dict_row
 
 from heartbeat.errors import HeartbeatError
-from heartbeat.landing.catalog import Catalog, Column, Table, WriteMode
-from heartbeat.source import SourceFile, TableOptions
-from heartbeat.sql import platform_statements
+from heartbeat.landing.catalog import Catalog, Table
+from heartbeat.landing.inheritance import reads_descendants
+from heartbeat.landing.landed_name import is_dlts_own, landed_name
+from heartbeat.landing.reflected_table import (
+    UnusableOptionError,
+    reflected_table,
+    refuse_collision,
+)
+from heartbeat.landing.system_catalog import (
+    Relation,
+    SourceName,
+    SystemCatalog,
+    existing_parts,
+    known_bytes,
+    read_system_catalog,
+)
+from heartbeat.qualified_name import qualified_name, split_name
+from heartbeat.source import SourceFile
 
-_STATEMENTS = platform_statements("reflection")
-_LONGEST_IDENTIFIER = 63
 _LARGE_BYTES = 64 << 20
-_naming = NamingConvention(max_length=_LONGEST_IDENTIFIER)
 
-
-class NameCollisionError(HeartbeatError):
-    """Two source names that become one name in marts."""
-
-
-class UnusableOptionError(HeartbeatError):
-    """The source file says something about a table that the table does not allow."""
+_LandedName = tuple[str, str]
+"""Source schema and landed table."""
 
 
 class MissingTableError(HeartbeatError):
     """The catalog lists a table that the source no longer has."""
+
+
+class UnlandableSourceError(HeartbeatError):
+    """Several tables of a source cannot land as its file says."""
 
 
 @dataclass(frozen=True)
@@ -39,177 +47,184 @@ class Reflection:
     `problems` says of single tables why they cannot be landed; the others can.
     """
 
-    tables: Mapping[tuple[str, str], Table]
-    problems: Mapping[tuple[str, str], HeartbeatError]
-    bytes: Mapping[tuple[str, str], int]
-    """Size of each table in the source, as its last vacuum or analyze counted it if one did."""
+    tables: Mapping[_LandedName, Table]
+    problems: Mapping[_LandedName, HeartbeatError]
+    bytes: Mapping[_LandedName, int | None]
+    """Size of each table in the source, as its last vacuum or analyze counted it if one did; None
+    where a lock keeps it from being known."""
+    left_out: Mapping[_LandedName, str] = field(default_factory=dict)
+    """What is no table that can land, such as a view: a sentence each."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """Schemas that the source lacks or does not open to the role: a sentence each."""
+    present: Collection[_LandedName] = ()
+    """Every table that is there, those that cannot be landed among them."""
+    unknown_skips: tuple[HeartbeatError, ...] = ()
+    """Entries of `skip_tables` that the source lacks."""
+
+    @property
+    def all_problems(self) -> tuple[HeartbeatError, ...]:
+        """Whatever keeps the source from landing as its file says."""
+        closed = (MissingTableError(reason) for reason in self.closed.values())
+        return (*closed, *self.unknown_skips, *self.problems.values())
 
     def catalog(self) -> Catalog:
-        """All tables; raises the first problem when there is one."""
-        for problem in self.problems.values():
-            raise problem
+        """All tables; raises what keeps any of them from being landed."""
+        self.refuse_problems()
         return Catalog(tables=tuple(self.tables.values()))
+
+    def usable_catalog(self, recorded: Catalog) -> Catalog:
+        """The tables that can be landed; those with a problem stay as they were recorded."""
+        kept = (
+            table
+            for table in recorded.tables
+            if (table.schema_name, table.landed_as) in self.problems
+            or table.schema_name in self.closed
+        )
+        return Catalog(tables=(*self.tables.values(), *kept))
+
+    def refuse_problems(self) -> None:
+        """Raise the problem, or one error that tells all of them."""
+        problems = self.all_problems
+        if len(problems) == 1:
+            raise problems[0]
+        if problems:
+            raise UnlandableSourceError("; ".join(map(str, problems)))
+
+    def lacks(self, schema_name: str, landed_table: str) -> bool:
+        """Whether the source has no such table; a view or another thing of its name is none."""
+        return (schema_name, landed_table) not in self.present
 
     def table(self, schema_name: str, landed_table: str) -> Table:
         """One table; raises what is wrong with it, a MissingTableError when it is not there."""
-        landed_name = (schema_name, landed_table)
-        if landed_name in self.problems:
-            raise self.problems[landed_name]
-        if landed_name not in self.tables:
+        name = (schema_name, landed_table)
+        if name in self.problems:
+            raise self.problems[name]
+        if schema_name in self.closed:
+            raise MissingTableError(self.closed[schema_name])
+        if name in self.left_out:
+            raise MissingTableError(f"{self.left_out[name]}, which does not land")
+        if name not in self.tables:
             raise MissingTableError(
                 f"the source no longer has the table that lands as {landed_table}; "
                 "run `heartbeat source discover`"
             )
-        return self.tables[landed_name]
+        return self.tables[name]
 
 
 def reflect(
     connection: Connection[Any], file: SourceFile, recorded: Catalog | None = None
 ) -> Reflection:
-    """Read the catalog of the source database, two queries for any number of tables.
+    """Read the catalog of the source database, a few queries for any number of tables.
 
     Whether a table counts as large stays as `recorded` has it, so that its write mode does not
     change from load to load as it grows.
     """
-    cursor = connection.cursor(row_factory=dict_row)
-    schemas = {"schemas": list(file.schemas)}
-    columns = _columns_by_table(cursor.execute(_STATEMENTS["columns"], schemas))
-    names: dict[tuple[str, str], str] = {}
-    tables: dict[tuple[str, str], Table] = {}
-    problems = _options_of_missing_tables(file, columns.keys())
-    sizes: dict[tuple[str, str], int] = {}
-    for row in cursor.execute(_STATEMENTS["tables"], schemas).fetchall():
-        schema_name, name = row["schema_name"], row["name"]
-        if f"{schema_name}.{name}" in file.skip_tables:
-            continue
-        landed_name = (schema_name, _landed_table(name))
-        try:
-            _refuse_collision(
-                schema_name, name, names.setdefault(landed_name, name), landed_name[1]
-            )
-            tables[landed_name] = _table(
-                row, columns[schema_name, name], file, _is_large(row, landed_name, recorded)
-            )
-        except HeartbeatError as problem:
-            problems[landed_name] = problem
-        sizes[landed_name] = row["bytes"]
-    return Reflection(tables, problems, sizes)
-
-
-def _is_large(row: DictRow, landed_name: tuple[str, str], recorded: Catalog | None) -> bool:
-    known = recorded.table(*landed_name) if recorded else None
-    return known.write == "reconcile" if known else row["bytes"] > _LARGE_BYTES
-
-
-def _landed_table(name: str) -> str:
-    return str(_naming.normalize_table_identifier(name))
-
-
-def _columns_by_table(rows: Iterable[DictRow]) -> Mapping[tuple[str, str], list[Column]]:
-    columns: dict[tuple[str, str], list[Column]] = defaultdict(list)
-    for row in rows:
-        columns[row["schema_name"], row["table_name"]].append(
-            Column(
-                name=row["name"],
-                landed_as=_naming.normalize_identifier(row["name"]),
-                source_type=row["source_type"],
-                landed_type=row["landed_type"],
-                nullable=row["nullable"],
-            )
-        )
-    return columns
-
-
-def _table(row: DictRow, columns: list[Column], file: SourceFile, is_large: bool) -> Table:
-    qualified_name = f"{row['schema_name']}.{row['name']}"
-    options = file.tables.get(qualified_name, TableOptions())
-    _refuse_missing_columns(qualified_name, columns, file)
-    _refuse_lag_of_a_number(qualified_name, columns, options)
-    kept = [column for column in columns if column.name not in options.drop_columns]
-    names: dict[str, str] = {}
-    for column in kept:
-        taken_by = names.setdefault(column.landed_as, column.name)
-        _refuse_collision(qualified_name, column.name, taken_by, column.landed_as)
-    key = tuple(row["primary_key"])
-    write, reason = _write_mode(qualified_name, key, options, is_large)
-    return Table(
-        schema_name=row["schema_name"],
-        name=row["name"],
-        landed_as=_landed_table(row["name"]),
-        columns=tuple(kept),
-        primary_key=() if set(key) & set(options.drop_columns) else key,
-        write=write,
-        reason=reason,
+    system = read_system_catalog(connection, file.schemas)
+    skipped = {split_name(name) for name in file.skip_tables}
+    shown = [each for each in system.relations if each.name not in skipped]
+    left_out = {each.name: reason for each in shown if (reason := _reason_out(each))}
+    landing = {each.name: each for each in shown if each.name not in left_out}
+    found = _Found(connection, file, recorded, landing, _options_of_others(file, landing, left_out))
+    for relation in landing.values():
+        if relation.name[0] not in system.closed:
+            found.take(relation)
+    return Reflection(
+        {name: table for name, table in found.tables.items() if name not in found.problems},
+        found.problems,
+        found.sizes,
+        {(schema_name, landed_name(name)): why for (schema_name, name), why in left_out.items()},
+        system.closed,
+        {(schema_name, landed_name(name)) for schema_name, name in landing},
+        _unknown_skips(connection, file, system),
     )
 
 
-def _write_mode(
-    qualified_name: str, key: tuple[str, ...], options: TableOptions, is_large: bool
-) -> tuple[WriteMode, str]:
-    has_key = key and not set(key) & set(options.drop_columns)
-    if options.write in ("merge", "reconcile") and not has_key:
-        raise UnusableOptionError(
-            f"{qualified_name}: `write: {options.write}` needs a primary key, which the table lacks"
-        )
-    if options.write == "append" and not options.cursor:
-        raise UnusableOptionError(
-            f"{qualified_name}: `write: append` needs a `cursor` that only grows"
-        )
-    if options.write:
-        return options.write, "the source file says so"
-    if key and not has_key:
-        return "replace", "its key is among drop_columns"
-    if not key:
-        return "replace", "has no key: every load reads and writes all rows"
-    if options.cursor:
-        return "merge", f"has a key, and {options.cursor} tells what changed"
-    if is_large:
-        return "reconcile", "has a key, no cursor, and is large: every load compares all rows"
-    return "replace", "has a key and no cursor: every load reads all rows"
+@dataclass
+class _Found:
+    """The tables that land; one that is locked or odd keeps no other from landing."""
+
+    connection: Connection[Any]
+    file: SourceFile
+    recorded: Catalog | None
+    landing: Mapping[SourceName, Relation]
+    problems: dict[_LandedName, HeartbeatError]
+    tables: dict[_LandedName, Table] = field(default_factory=dict)
+    sizes: dict[_LandedName, int | None] = field(default_factory=dict)
+    _names: dict[_LandedName, str] = field(default_factory=dict)
+
+    @property
+    def _landing(self) -> Collection[SourceName]:
+        """The tables that land: of a load those that the catalog has, since others are new."""
+        if self.recorded is None:
+            return self.landing
+        return {(table.schema_name, table.name) for table in self.recorded.tables}
+
+    def take(self, relation: Relation) -> None:
+        """Keep the table of a relation, or why there is none."""
+        schema_name, name = relation.name
+        landed = (schema_name, landed_name(name))
+        try:
+            refuse_collision(schema_name, name, self._names.setdefault(landed, name), landed[1])
+            with_children = reads_descendants(
+                relation.name, relation.below, self._landing, is_partitioned=relation.is_partitioned
+            )
+            self.tables[landed] = reflected_table(
+                relation,
+                self.file,
+                with_children=with_children,
+                is_large=self._is_large(relation, landed, with_children),
+            )
+        except HeartbeatError as problem:
+            self.problems[landed] = problem
+
+    def _is_large(self, relation: Relation, landed: _LandedName, with_children: bool) -> bool:
+        if known := self.recorded.table(*landed) if self.recorded else None:
+            return known.write == "reconcile"
+        size = known_bytes(self.connection, relation, with_children=with_children)
+        self.sizes[landed] = size
+        return (size or 0) > _LARGE_BYTES
 
 
-def _refuse_missing_columns(qualified_name: str, columns: list[Column], file: SourceFile) -> None:
-    names = {column.name for column in columns}
-    options = file.tables.get(qualified_name, TableOptions())
-    indexed = {name for index in file.indexes.get(qualified_name, ()) for name in index}
-    asked = {*options.drop_columns, *([options.cursor] if options.cursor else []), *indexed}
-    if missing := sorted(asked - names):
-        raise UnusableOptionError(
-            f"{qualified_name}: the source file names column {missing[0]}, which the table lacks; "
-            f"it has {', '.join(sorted(names))}"
-        )
+def _reason_out(relation: Relation) -> str | None:
+    name = qualified_name(*relation.name)
+    if relation.no_table:
+        return f"{name} is {relation.no_table}"
+    if is_dlts_own(relation.name[1]):
+        return f"{name} is named as dlt's own tables in marts"
+    return None
 
 
-def _refuse_lag_of_a_number(
-    qualified_name: str, columns: list[Column], options: TableOptions
-) -> None:
-    cursor = next((column for column in columns if column.name == options.cursor), None)
-    if cursor and not cursor.is_temporal and options.lags:
-        raise UnusableOptionError(
-            f"{qualified_name}: `lag: {options.lag}` needs a cursor that is a date or timestamp; "
-            f"{cursor.name} is {cursor.landed_type}"
-        )
-
-
-def _options_of_missing_tables(
-    file: SourceFile, found: Iterable[tuple[str, str]]
-) -> dict[tuple[str, str], HeartbeatError]:
-    landed = {f"{schema_name}.{name}" for schema_name, name in found} - {*file.skip_tables}
+def _options_of_others(
+    file: SourceFile, landing: Collection[SourceName], left_out: Mapping[SourceName, str]
+) -> dict[_LandedName, HeartbeatError]:
+    """Tables that the file says something about and that do not land."""
+    named = {split_name(name): name for name in sorted({*file.tables, *file.indexes})}
     return {
-        (schema_name, _landed_table(name)): UnusableOptionError(
-            f"the source file names table {schema_name}.{name}, "
-            "which the source lacks or which is skipped"
+        (schema_name, landed_name(name)): UnusableOptionError(
+            f"the source file names table {written}, "
+            + (
+                f"but {left_out[schema_name, name]}, which does not land"
+                if (schema_name, name) in left_out
+                else "which the source lacks or which is skipped"
+            )
+            + "; take it out of the file, then run `heartbeat source discover`"
         )
-        for schema_name, name in (
-            qualified_name.split(".")
-            for qualified_name in sorted({*file.tables, *file.indexes} - landed)
-        )
+        for (schema_name, name), written in named.items()
+        if (schema_name, name) not in landing
     }
 
 
-def _refuse_collision(where: str, name: str, taken_by: str, landed_as: str) -> None:
-    if name != taken_by:
-        raise NameCollisionError(
-            f"{where}: {taken_by!r} and {name!r} both land as {landed_as}; "
-            "skip or drop one of them in the source file"
+def _unknown_skips(
+    connection: Connection[Any], file: SourceFile, system: SystemCatalog
+) -> tuple[HeartbeatError, ...]:
+    found = {relation.name for relation in system.relations}
+    names = {split_name(written): written for written in file.skip_tables}
+    unknown = [name for name in names if name not in found and name[0] not in system.closed]
+    lacking = set(unknown) - existing_parts(connection, unknown)
+    return tuple(
+        UnusableOptionError(
+            f"skip_tables names {names[name]}, which the source lacks; correct it or take it out"
         )
+        for name in unknown
+        if name in lacking
+    )

@@ -9,6 +9,7 @@ from dlt.extract import DltResource, DltSource
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.copy_file import CopyFile
 from heartbeat.landing.destination import COPY_FILE_FORMAT, NATIVE_TYPE_HINT, NativeTypeMapper
+from heartbeat.landing.landed_name import dlt_name
 
 _type_mapper = NativeTypeMapper(None)  # type: ignore[arg-type]
 _DISPOSITIONS: Mapping[str, Any] = {
@@ -29,7 +30,7 @@ def schema_source(
     """
     resources = [_resource(table, files.get(table.landed_as)) for table in tables]
 
-    @dlt.source(name=landed_schema, max_table_nesting=0)
+    @dlt.source(name=dlt_name(landed_schema), max_table_nesting=0)
     def schema() -> Sequence[DltResource]:
         return resources
 

@@ -123,7 +123,9 @@ def metric_view(
         severity=severity,
         severity_step=severity_step(severity, row.severity_step),
         reason=judgement.reason if judgement else _reason_without_value(shown.signal),
-        since=present_since(states, shown, row.computed_at or row.registered_at),
+        since=present_since(
+            states, shown, row.drifted_since or row.computed_at or row.registered_at
+        ),
         signal=shown.signal,
         error=row.error,
         typical=typical,

@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 from psycopg.rows import tuple_row
 
+from heartbeat.identifier import original_name
 from heartbeat.refresh.run import Run
 from heartbeat.refresh.scope import AssetGraph, AssetPath, Scope
 from heartbeat.sql import platform_statements
@@ -179,7 +180,7 @@ def describe(
 ) -> RefreshJob:
     """A run as a job; `failure` is what Dagster says of one that failed."""
     scope = planned(run, graph)
-    tables = {".".join(path) for path in scope.tables(graph.tables)}
+    tables = {".".join(map(original_name, path)) for path in scope.tables(graph.tables)}
     waiting = sorted(tables - ledger.tables.keys())
     phase = _phase(run, bool(waiting))
     landed = _progress(tables, ledger.tables)

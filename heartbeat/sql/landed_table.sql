@@ -26,7 +26,12 @@ select
             join pg_catalog.pg_class index_class on index_class.oid = index.indexrelid
             cross join lateral unnest(index.indkey) with ordinality as key (attnum, position)
             join pg_catalog.pg_attribute a on a.attrelid = index.indrelid and a.attnum = key.attnum
-            where index.indrelid = c.oid and index.indexprs is null and index.indpred is null and index.indisvalid
+            where index.indrelid = c.oid
+              and index.indexprs is null
+              and index.indpred is null
+              and index.indisvalid
+              -- the columns of INCLUDE follow those of the key
+              and key.position <= index.indnkeyatts
             group by index_class.relname, index.indisunique
         ) as i
     ) as indexes,

@@ -12,6 +12,8 @@ from pathlib import Path
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
 
+_SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
+
 REPOSITORY = Path(__file__).parents[2]
 """Where `dagster.yaml` and `workspace.yaml` are."""
 
@@ -84,9 +86,12 @@ def process_named(name: str, settings: Settings) -> Process:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """What every process must find in its environment, beside what is there."""
+    """What every process must find in its environment, beside what is there.
+
+    libpq's variables for the defaults of a session are left out: Dagster's storage would take them.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _SESSION_DEFAULTS},
         "HEARTBEAT_PROJECT": str(settings.project),
         "HEARTBEAT_HOME": str(settings.home),
         "HEARTBEAT_DATABASE_URL": settings.database_url,
@@ -105,14 +110,20 @@ def become(name: str, settings: Settings) -> None:
     os.execvpe(process.command[0], process.command, dict(environment(settings)))
 
 
-def validate_code_location(settings: Settings) -> bool:
-    """Run `dagster definitions validate`, in a folder whose `dagster.yaml` asks for no database."""
+def code_location_problem(settings: Settings) -> str | None:
+    """What `dagster definitions validate` says when it fails, its log left out where it does not.
+
+    It runs in a folder whose `dagster.yaml` asks for no database.
+    """
     command = [*_RUN_MODULE, "dagster", "definitions", "validate"]
     variables = {k: v for k, v in environment(settings).items() if k != "DAGSTER_HOME"}
     with tempfile.TemporaryDirectory() as folder:
         module = ["--module-name", CODE_MODULE]
-        validated = subprocess.run([*command, *module], env=variables, cwd=folder, check=False)
-    return validated.returncode == 0
+        validated = subprocess.run(
+            [*command, *module], env=variables, cwd=folder, check=False, capture_output=True
+        )
+    said = (validated.stdout + validated.stderr).decode(errors="replace").strip()
+    return said if validated.returncode else None
 
 
 def write_dagster_home(settings: Settings) -> None:

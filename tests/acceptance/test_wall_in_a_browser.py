@@ -9,11 +9,20 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.acceptance.cockpit import Cockpit
-from tests.acceptance.walls import OK, REDS, ambers_only, bank, with_long_names
+from tests.acceptance.walls import (
+    OK,
+    REDS,
+    ambers_only,
+    bank,
+    with_long_names,
+    with_names_in_many_scripts,
+    with_wide_figures,
+)
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm
 
 _LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
 
+TEXTS = Path(__file__).with_name("texts.js").read_text(encoding="utf-8")
 SCREENS = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 
 
@@ -36,6 +45,9 @@ WALLS = {
     "4 reds with long names": with_long_names(bank(4)),
     "12 reds with long names": with_long_names(bank(12)),
     "1 red with a long name": with_long_names(bank(1)),
+    **{f"{reds} reds with wide figures": with_wide_figures(bank(reds)) for reds in (0, 1, 3, 4, 8)},
+    "40 metrics with wide figures": with_wide_figures(bank(1, 40)),
+    "4 reds in many scripts": with_names_in_many_scripts(bank(4)),
     "15 metrics": USUAL_WALL,
     "no metric": (),
 }
@@ -51,6 +63,7 @@ def test_every_metric_is_there_once_without_script_scroll_clip_or_overlap(
         for name, (width, height) in SCREENS.items():
             page.set_viewport_size({"width": width, "height": height})
             assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
+            assert (name, page.evaluate(TEXTS)["faults"]) == (name, [])
         codes = page.locator("[data-k]:visible .code").all_inner_texts()
         assert sorted(codes) == expected
 

@@ -4,7 +4,7 @@ import psycopg
 import pytest
 
 from heartbeat.landing import comparison
-from heartbeat.landing.reflection import UnusableOptionError
+from heartbeat.landing.reflected_table import UnusableOptionError
 from tests.integration.landed_bank import Bank
 
 LOG = """

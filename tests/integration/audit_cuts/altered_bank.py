@@ -1,6 +1,7 @@
 """The landed bank after a change that is undone, for cases that the bank does not have."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -14,7 +15,7 @@ def payload_after(bank: BankCuts, cut_id: str, window: str, *changes: str) -> di
     """The payload of a cut after those statements; it is drawn too, and the changes rolled back."""
     payload = counted_after(bank, cut_id, window, *changes)
     cuts = {cut.cut_id: cut for cut in bank.platform.project.cuts.cuts}
-    chart_rendering.render(cuts[cut_id].chart(payload))
+    chart_rendering.render(cuts[cut_id].chart(payload), ZoneInfo("UTC"))
     return payload
 
 

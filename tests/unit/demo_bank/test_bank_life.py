@@ -228,7 +228,7 @@ def test_the_commands_say_what_is_on_and_what_is_not_there(server_url: str, url:
         command = [sys.executable, "-m", "demo_bank", *arguments, "--url", url]
         return subprocess.run(command, capture_output=True, text=True, check=False)
 
-    assert run("incident", "I9", "on").stdout.startswith(f"I9 on: {TITLES['I9']}\n1 rows written")
+    assert run("incident", "I9", "on").stdout.startswith(f"I9 on: {TITLES['I9']}\n1 row written")
     listed = run("incidents").stdout
     assert [line[:7].split() for line in listed.splitlines()] == [
         [name, "on" if name == "I9" else "off"] for name in TITLES

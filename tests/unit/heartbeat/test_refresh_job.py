@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from heartbeat.identifier import ascii_name
 from heartbeat.refresh.job import (
     JobState,
     Ledger,
@@ -102,6 +103,20 @@ def test_a_job_says_which_schema_it_lands_and_how_far_it_is() -> None:
     computing = told(ledger=landed)
     assert (computing.phase, computing.schema, computing.metrics.done) == (Phase.COMPUTING, None, 0)
     assert computing.elapsed_seconds == 7
+
+
+def test_a_table_of_another_script_is_known_by_the_name_that_it_has_in_marts() -> None:
+    paid = (ascii_name("банк_ядро"), ascii_name("платёж"))
+    run = replace(RUN, selection=frozenset({paid}))
+    graph = AssetGraph({paid: frozenset()})
+
+    def at(ledger: Ledger) -> RefreshJob:
+        return describe(
+            run, graph, ledger, active=(), failure=None, estimated_seconds=None, now=NOW
+        )
+
+    assert at(NOTHING).schema == "банк_ядро"
+    assert at(Ledger({"банк_ядро.платёж": False}, {})).tables.done == 1
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from heartbeat.errors import ContentError, SourceUnreachableError
+from heartbeat.qualified_name import qualified_name, split_name
 from heartbeat.source import (
     LoadedSources,
     connection_url,
@@ -89,6 +90,38 @@ def test_an_error_names_the_file_and_the_line(
     assert words in refusal.value.problem
 
 
+@pytest.mark.parametrize(
+    ("change", "problem"),
+    [
+        (("15 minutes", "a while"), "tables.core.payment.lag: a while is neither a time such as"),
+        (("15 minutes", "-5"), "tables.core.payment.lag: -5 is neither a time such as"),
+        (("skip", "statement_timeout: 5\nskip"), "statement_timeout: 5 is no time such as"),
+        (("SOURCE_BANK_URL", "hunter2"), "connection_env: give the name of an environment"),
+        (("core.lock_table", "a.b.c"), "skip_tables: item 1: a.b.c is not schema.table; a name"),
+        (("core.lock_table", 'core."lock"'), 'core."lock" needs no quotes: write core.lock'),
+    ],
+)
+def test_a_wrong_value_is_told_in_words_with_an_example(
+    tmp_path: Path, change: tuple[str, str], problem: str
+) -> None:
+    path = written(tmp_path, "bank.yaml", GOOD.replace(*change))
+    with pytest.raises(ContentError) as refusal:
+        parse_source_file(path)
+    assert problem in refusal.value.problem
+    assert "^" not in refusal.value.problem
+    assert "hunter2" not in refusal.value.problem
+
+
+def test_a_name_with_a_dot_is_quoted(tmp_path: Path) -> None:
+    text = GOOD.replace("[core.lock_table]", """['core."rates.eur"', 'core."5""-pipe"']""")
+    file = parse_source_file(written(tmp_path, "bank.yaml", text))
+    assert [split_name(name) for name in file.skip_tables] == [
+        ("core", "rates.eur"),
+        ("core", '5"-pipe'),
+    ]
+    assert all(qualified_name(*split_name(name)) == name for name in file.skip_tables)
+
+
 def test_a_broken_source_leaves_the_others_loaded(tmp_path: Path) -> None:
     found = loaded(tmp_path, bank=GOOD, cards="kind: fax\n")
     assert [source.name for source in found.sources] == ["bank"]
@@ -110,6 +143,45 @@ def test_a_broken_catalog_says_how_to_make_it_anew(tmp_path: Path, catalog: str)
     written(tmp_path, "bank.catalog.json", catalog)
     found = load_sources(tmp_path)
     assert found.sources == ()
+    assert "run `heartbeat source discover bank`" in found.problems[0].problem
+
+
+COLUMN = {
+    "name": "id",
+    "landed_as": "id",
+    "source_type": "integer",
+    "landed_type": "integer",
+    "nullable": False,
+}
+TABLE = {
+    "schema_name": "core",
+    "name": "fee",
+    "landed_as": "fee",
+    "columns": [COLUMN],
+    "primary_key": ["id"],
+    "write": "replace",
+    "reason": "",
+}
+
+
+@pytest.mark.parametrize(
+    ("tables", "problem"),
+    [
+        ([TABLE, TABLE], "core.fee is there twice"),
+        ([TABLE | {"columns": [COLUMN, COLUMN]}], "id is there twice"),
+        ([TABLE | {"primary_key": ["nr"]}], "the key has nr, which is no column"),
+        ([TABLE | {"landed_as": "a fee"}], "'a fee' is no name that a table or a column lands as"),
+    ],
+    ids=["a table twice", "a column twice", "a key that is no column", "no name"],
+)
+def test_a_catalog_that_does_not_hold_together_is_the_trouble_of_its_source_alone(
+    tmp_path: Path, tables: list[dict[str, object]], problem: str
+) -> None:
+    loaded(tmp_path, bank=GOOD, cards=GOOD)
+    written(tmp_path, "bank.catalog.json", json.dumps({"tables": tables}))
+    found = load_sources(tmp_path)
+    assert [source.name for source in found.sources] == ["cards"]
+    assert problem in found.problems[0].problem
     assert "run `heartbeat source discover bank`" in found.problems[0].problem
 
 

@@ -10,6 +10,7 @@ import pytest
 
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
+from heartbeat.landing.landing_state import FailedLoad, LandingState
 from heartbeat.metrics.metric_rows import MetricProse
 from heartbeat.metrics.metric_view import MetricView, in_wall_order
 from heartbeat_api.database import UnavailableError
@@ -230,16 +231,18 @@ def test_a_wall_without_any_snapshot_is_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("computed_at", "text"),
+    ("source_as_of", "text"),
     [
         pytest.param(NOW - timedelta(minutes=15), "13:45", id="today"),
         pytest.param(NOW - timedelta(days=2), "18 May 14:00", id="an earlier day"),
         pytest.param(None, "none yet", id="never"),
     ],
 )
-def test_data_time_and_clock_are_of_the_business_time_zone(computed_at: object, text: str) -> None:
+def test_source_time_and_clock_are_of_the_business_time_zone(
+    source_as_of: object, text: str
+) -> None:
     shell = Shell(docs=False, feedback=None, zone=ZoneInfo("Europe/Berlin"))
-    frame = shell.frame("/", Snapshot(NOW, (ok(computed_at=computed_at),), NO_PROSE), NOW)
+    frame = shell.frame("/", Snapshot(NOW, (ok(source_as_of=source_as_of),), NO_PROSE), NOW)
     assert (frame.data.time, frame.clock, frame.zone_name) == (text, "14:00:00", "CEST")
 
 
@@ -248,6 +251,57 @@ def test_the_header_counts_what_comes_from_an_old_source() -> None:
     stale = [ok(code=code, source_as_of=NOW - age) for code, age in ages.items()]
     assert wall_of(stale).data.stale == "2 stale"
     assert wall_of(stale[:1]).data.stale == ""
+    assert wall_of([*stale, ok("D", source_as_of=None)]).data.stale == "2 stale, 1 of unknown age"
+    no_value = ok("D", source_as_of=None, value=None)
+    assert wall_of([no_value, ok("E", source_as_of=None, reads=())]).data.stale == ""
+
+
+def test_the_header_tells_the_oldest_poll_among_what_is_shown() -> None:
+    old = ok("OLD", source_as_of=NOW - timedelta(hours=3))
+    not_shown = ok("NONE", value=None, source_as_of=NOW - timedelta(hours=9))
+    snapshot = Snapshot(
+        NOW, (ok(), old, not_shown), NO_PROSE, watchlists={"board": frozenset(["metric_stuk"])}
+    )
+    reading = Reading(snapshot, None)
+    assert wall(reading, NOW, UTC_ZONE).data.time == "09:00"
+    assert wall(reading, NOW, UTC_ZONE, "board").data.time == "11:19"
+
+
+REFUSED = [FailedLoad(f"bank.t{n}", None, "connection refused", NOW) for n in range(3)]
+BROKEN_OFF = [FailedLoad(f"bank.u{n}", NOW, None, NOW) for n in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("tables", "failed", "text"),
+    [
+        pytest.param(9, [], "", id="all landed"),
+        pytest.param(3, REFUSED, "refresh failed 12:00: 3 tables refused", id="all refused"),
+        pytest.param(9, REFUSED[:1], "refresh failed 12:00: 1 of 9 tables refused", id="partly"),
+        pytest.param(1, REFUSED[:1], "refresh failed 12:00: 1 table refused", id="the only one"),
+        pytest.param(
+            9, BROKEN_OFF, "refresh broke off 12:00: 2 of 9 tables not landed", id="a run that died"
+        ),
+        pytest.param(
+            9,
+            [*REFUSED, *BROKEN_OFF],
+            "refresh failed 12:00: 3 of 9 tables refused, 2 not landed",
+            id="both",
+        ),
+        pytest.param(
+            3,
+            [replace(load, at=None) for load in REFUSED],
+            "refresh failed: 3 tables refused",
+            id="before the moment was written down",
+        ),
+    ],
+)
+def test_what_a_refresh_did_not_land_stands_in_the_header_and_changes_the_version(
+    tables: int, failed: Sequence[FailedLoad], text: str
+) -> None:
+    snapshot = Snapshot(NOW, (ok(),), NO_PROSE, landing=LandingState(tables, tuple(failed)))
+    shown = wall(Reading(snapshot, None), NOW, UTC_ZONE)
+    assert shown.data.refresh == text
+    assert (shown.version != wall_of([ok()]).version) == bool(text)
 
 
 @pytest.mark.parametrize(
