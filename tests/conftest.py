@@ -23,6 +23,7 @@ HEAVY = frozenset(
     {
         "acceptance",
         "integration/audit_cuts",
+        "integration/test_api_document.py",
         "integration/test_author_commands.py",
         "integration/test_bank_incidents.py",
         "integration/test_bank_truth.py",
@@ -30,8 +31,12 @@ HEAVY = frozenset(
         "integration/test_code_location.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_landing_killed.py",
+        "integration/test_landing_money.py",
+        "integration/test_landing_state.py",
         "integration/test_landing_states.py",
+        "integration/test_landing_waits.py",
         "integration/test_schedules.py",
+        "integration/test_what_commands_tell.py",
         "unit/demo_bank/test_bank_life.py",
         "unit/demo_bank/test_bank_seeding.py",
     }
