@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.conftest import HEAVY, is_heavy
+from tests.conftest import HEAVY, is_heavy, kept_together
 
 TESTS = Path(__file__).parents[1]
 HERE = Path(__file__)
@@ -31,3 +31,11 @@ def test_what_starts_a_process_a_bank_or_a_browser_is_heavy() -> None:
         if path != HERE and not is_heavy(path) and COSTLY.search(path.read_text(encoding="utf-8"))
     }
     assert costly == CHEAP_PROCESSES
+
+
+def test_the_tests_of_the_cuts_go_to_one_worker_and_all_others_by_file() -> None:
+    cuts = "tests/integration/audit_cuts"
+    assert kept_together(f"{cuts}/test_a.py::test_it") == kept_together(
+        f"{cuts}/test_b.py::test_it"
+    )
+    assert kept_together("tests/unit/test_c.py::test_it[a::b]") == "tests/unit/test_c.py"
