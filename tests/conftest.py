@@ -12,6 +12,8 @@ import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
@@ -68,6 +70,24 @@ def pytest_configure() -> None:
     unchosen = "TMPDIR" not in os.environ
     if unchosen and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+BANK_OF_CUTS = "tests/integration/audit_cuts/"
+
+
+def kept_together(nodeid: str) -> str:
+    """Tests of the same are for the same worker: those of a file, and all of the cuts' bank."""
+    return BANK_OF_CUTS if nodeid.startswith(BANK_OF_CUTS) else nodeid.partition("::")[0]
+
+
+class ByFile(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return kept_together(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -17,7 +17,8 @@ import psutil
 
 REPOSITORY = Path(__file__).parents[2]
 HEARTBEAT = [sys.executable, "-m", "heartbeat"]
-PATIENCE_SECONDS = 240
+PATIENCE_SECONDS = 900
+"""When to give up on what hangs: on a busy machine a stack takes minutes to start, else 40 s."""
 
 
 class Up:

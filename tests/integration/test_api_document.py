@@ -2,7 +2,7 @@
 
 import json
 import subprocess
-import sys
+import sysconfig
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -17,7 +17,7 @@ from tests.integration.dagster_stub import dagster
 from tests.unit.heartbeat_api.served import api_on, served
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, store
 
-SCHEMATHESIS = str(Path(sys.executable).parent / "schemathesis")
+SCHEMATHESIS = str(Path(sysconfig.get_path("scripts")) / "schemathesis")
 TOKEN = "0123456789abcdef0123"
 EXAMPLES = "12"
 JSON = {"content-type": "application/json"}
