@@ -86,7 +86,8 @@ def _has_lapsed(view: MetricView) -> bool:
 
 def _judged(view: MetricView, now: datetime) -> str:
     since = age_text(max(now - view.since, timedelta(0)))
-    return f"{view.code}  {view.short_name}: {view.reason}, for {since}"
+    least = "at least " if view.since_at_least else ""
+    return f"{view.code}  {view.short_name}: {view.reason}, for {least}{since}"
 
 
 def _failing(view: MetricView) -> str:
