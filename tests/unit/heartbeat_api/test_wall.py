@@ -166,9 +166,9 @@ def test_the_state_is_said_in_words(view: MetricView, state: str, new: bool) -> 
 def test_a_red_says_why_it_is_red_before_what_is_typical(
     changes: Mapping[str, object], why: str, compare: str
 ) -> None:
-    shown = face(red(**changes), NOW, UTC_ZONE)
+    shown = face(red("STUK", **changes), NOW, UTC_ZONE)
     assert (shown.why, shown.compare) == (why, compare)
-    tile = render("wall.html", **_page_of(red(**changes))).partition('<div class="dl">')[2]
+    tile = render("wall.html", **_page_of(red("STUK", **changes))).partition('<div class="dl">')[2]
     told = re.sub(r"<[^>]+>", "", tile.partition("</div>")[0])
     assert told == " · ".join(filter(None, (why, compare)))
 
