@@ -15,7 +15,7 @@ from heartbeat.metrics.metric_rows import Observation
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.audit_page import cut_href
 from heartbeat_api.chart import chart_svg, legend
-from heartbeat_api.face import Face, face, metric_href, tier_of
+from heartbeat_api.face import Face, face, metric_href, since_text, tier_of
 from heartbeat_api.job_line import JobLine
 from heartbeat_api.moment import moment_text, short_moment_text
 from heartbeat_api.shell import Link
@@ -238,7 +238,7 @@ def _facts(metric: MetricView, zone: ZoneInfo) -> tuple[Fact, ...]:
         Fact("Computed", moment_text(metric.computed_at, zone)),
         Fact("Source as of", moment_text(metric.source_as_of, zone)),
         Fact("Freshness", metric.freshness),
-        Fact("In this state since", moment_text(metric.since, zone)),
+        Fact("In this state since", since_text(metric, zone)),
         Fact("Verification", _verification(metric)),
         Fact("Owner", metric.owner or _UNSET),
         *_restated(metric),

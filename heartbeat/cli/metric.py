@@ -84,7 +84,8 @@ def print_metric(settings: Settings, project: Project, name: str, *, as_json: bo
         typer.echo(json.dumps({**document, "plan": plan}, default=plain_json, indent=1))
         return
     typer.echo(f"{view.code}  {view.name}\n{view.value_text or 'no value'}  {view.status}")
-    typer.echo(f"  {view.reason}, since {_moment(view.since, settings)}")
+    earlier = " or earlier" if view.since_at_least else ""
+    typer.echo(f"  {view.reason}, since {_moment(view.since, settings)}{earlier}")
     if view.error:
         typer.echo(f"  last compute failed: {view.error}")
     typer.echo(f"  freshness {view.freshness}; {view.verification_state}: {_verified(view)}")

@@ -100,7 +100,8 @@ def _has_lapsed(view: MetricView) -> bool:
 
 def _judged(view: MetricView, now: datetime) -> _Line:
     since = age_text(max(now - view.since, timedelta(0)))
-    return view.code, f"{view.short_name}: {view.reason}, for {since}"
+    least = "at least " if view.since_at_least else ""
+    return view.code, f"{view.short_name}: {view.reason}, for {least}{since}"
 
 
 def _failing(view: MetricView) -> _Line:

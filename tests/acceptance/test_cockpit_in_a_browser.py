@@ -213,6 +213,26 @@ def test_a_screen_that_wakes_up_polls_at_once(browser: Browser, cockpit: Cockpit
         shown.passes_until(lambda: shown.polls > polls, 1)
 
 
+def test_what_a_refresh_did_not_land_appears_and_goes_with_the_next_poll(
+    browser: Browser, cockpit: Cockpit
+) -> None:
+    cockpit.shows(USUAL_WALL)
+    with screen(browser, cockpit.origin) as shown:
+        told = shown.page.locator("#told")
+        assert told.is_hidden()
+        cockpit.marts.execute(
+            "insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, error)"
+            " values ('bank_core', 'fee', 'merge', 'run', 'refused')"
+        )
+        shown.page.evaluate("dispatchEvent(new Event('online'))")
+        shown.passes_until(told.is_visible, 10)
+        assert told.inner_text() == "refresh failed: 1 table refused"
+        cockpit.marts.execute("truncate heartbeat.table_load")
+        cockpit.marts.execute("notify heartbeat_changed")  # a landing never truncates its ledger
+        shown.page.evaluate("dispatchEvent(new Event('online'))")
+        shown.passes_until(told.is_hidden, 10)
+
+
 @pytest.mark.parametrize("days", [-2, 2])
 def test_clock_and_ages_are_the_server_s(browser: Browser, cockpit: Cockpit, days: int) -> None:
     cockpit.shows(USUAL_WALL)

@@ -51,6 +51,16 @@ def test_a_click_on_one_metric_lands_only_its_tables(bank: RefreshedBank) -> Non
     assert bank.value("fees") == 12.75
 
 
+def test_who_sees_success_reads_the_new_number_in_the_same_breath(bank: RefreshedBank) -> None:
+    for _ in range(3):
+        bank.charges(int(bank.charged() * 4), 1)
+        job_id = bank.asks("fees")["job_id"]
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while (state := bank.job(job_id)["state"]) in ("queued", "running"):
+            assert time.monotonic() < deadline, bank.logs()
+        assert (state, bank.value("fees")) == ("success", bank.charged())
+
+
 def test_a_job_tells_how_far_it_is_and_how_long_earlier_ones_took(bank: RefreshedBank) -> None:
     earlier = [bank.ends(bank.asks("both")["job_id"]) for _ in range(3)]
     with bank.held_up():

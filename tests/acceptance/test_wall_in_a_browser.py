@@ -68,6 +68,42 @@ def test_every_metric_is_there_once_without_script_scroll_clip_or_overlap(
         assert sorted(codes) == expected
 
 
+LONG_RED = tuple(float(1000 + day) for day in range(90))
+
+
+@pytest.mark.parametrize("reds", [1, 4, 6, 8])
+def test_what_did_not_land_and_since_when_a_metric_is_red_are_read_whole(
+    browser: Browser, cockpit: Cockpit, reds: int
+) -> None:
+    metrics = with_long_names(bank(reds))
+    cockpit.shows(
+        [replace(each, values=LONG_RED) if each.code[0] == "R" else each for each in metrics]
+    )
+    cockpit.marts.execute(
+        "insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, error,"
+        " began_at, ended_at) select 'bank_core', 't' || n, 'merge', 'run',"
+        " case when n <= 34 then 'refused' end, now() - interval '1 day', now() - interval '1 day'"
+        " from generate_series(1, 77) as n"
+    )
+    try:
+        with opened(browser, cockpit.origin, 1280, 720) as page:
+            for name, (width, height) in SCREENS.items():
+                page.set_viewport_size({"width": width, "height": height})
+                assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert page.evaluate(_LOOKS)["scrollWidth"] == 390
+            told = page.locator("header .told")
+            assert "34 of 77 tables refused" in told.inner_text()
+            assert told.evaluate("part => part.scrollWidth - part.clientWidth") == 0
+            sinces = page.locator(".t.red .since:visible").all_inner_texts()
+            assert len(sinces) == reds
+            assert all("at least 89 d" in since for since in sinces)
+            page.goto(f"{cockpit.origin}/m/R000")
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+    finally:
+        cockpit.marts.execute("truncate heartbeat.table_load")
+
+
 def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, cockpit: Cockpit) -> None:
     cockpit.shows(with_long_names(bank(4)))
     with opened(browser, cockpit.origin, 390, 844) as page:

@@ -41,6 +41,7 @@ CONTRACT = {
     "severity_step",
     "reason",
     "since",
+    "since_at_least",
     "signal",
     "error",
     "typical",

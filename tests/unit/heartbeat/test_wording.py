@@ -65,7 +65,7 @@ def test_a_value_reads_as_on_the_wall(value: str, unit: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "parts"),
     [
-        (-1_900_000, "EUR", ValueParts("−€1.9", "M")),
+        (-1_900_000, "EUR", ValueParts("−€1.9M", "")),
         (0.01, "EUR", ValueParts("€0.01", "")),
         (117, "d", ValueParts("117", "d")),
         (46, "count", ValueParts("46", "")),

@@ -1,8 +1,10 @@
 """What stands where on the wall."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -18,6 +20,7 @@ from heartbeat_api.face import face
 from heartbeat_api.holder import Reading
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot
+from heartbeat_api.template import render
 from heartbeat_api.wall import Wall, wall
 from tests.unit.heartbeat_api.views import NOW, amber, failed, ok, red
 
@@ -119,19 +122,69 @@ def test_a_metric_gets_the_box_of_its_status_and_signal(view: MetricView, tier: 
             failed(red(since=NOW - timedelta(hours=11))), "error 11 h", False, id="failing red"
         ),
         pytest.param(amber(since=NOW - timedelta(days=6)), "for 6 d", False, id="amber"),
+        pytest.param(
+            red(since=NOW - timedelta(days=89), since_at_least=True),
+            "red for at least 89 d",
+            False,
+            id="red since history begins",
+        ),
+        pytest.param(
+            red(since=NOW - timedelta(hours=5), since_at_least=True),
+            "red for at least 5 h",
+            False,
+            id="nobody knows whether it is new",
+        ),
+        pytest.param(
+            amber(since=NOW - timedelta(days=89), since_at_least=True),
+            "for at least 89 d",
+            False,
+            id="amber since history begins",
+        ),
     ],
 )
 def test_the_state_is_said_in_words(view: MetricView, state: str, new: bool) -> None:
     shown = face(view, NOW, UTC_ZONE)
-    assert (f"{shown.state} {shown.since.text}", shown.new) == (state, new)
+    least = "at least " if shown.at_least else ""
+    assert (f"{shown.state} {least}{shown.since.text}", shown.new) == (state, new)
 
 
-def test_a_value_without_a_band_is_compared_with_the_line_it_crossed() -> None:
-    assert face(red(), NOW, UTC_ZONE).compare == "above alert 60"
+@pytest.mark.parametrize(
+    ("changes", "why", "compare"),
+    [
+        pytest.param({}, "above alert 60", "", id="a line, no band"),
+        pytest.param(
+            {"delta_text": "+90 vs typical 9"}, "above alert 60", "+90 vs typical 9", id="both"
+        ),
+        pytest.param(
+            {"reason": "99 is 3 σ above typical 9", "delta_text": "+90 vs typical 9"},
+            "3 σ above typical 9",
+            "",
+            id="the band itself",
+        ),
+    ],
+)
+def test_a_red_says_why_it_is_red_before_what_is_typical(
+    changes: Mapping[str, object], why: str, compare: str
+) -> None:
+    shown = face(red("STUK", **changes), NOW, UTC_ZONE)
+    assert (shown.why, shown.compare) == (why, compare)
+    tile = render("wall.html", **_page_of(red("STUK", **changes))).partition('<div class="dl">')[2]
+    told = re.sub(r"<[^>]+>", "", tile.partition("</div>")[0])
+    assert told == " · ".join(filter(None, (why, compare)))
 
 
-def test_a_value_with_a_band_is_compared_with_what_is_typical() -> None:
-    assert face(red(delta_text="+37 vs typical 9"), NOW, UTC_ZONE).compare == "+37 vs typical 9"
+def _page_of(view: MetricView) -> Mapping[str, object]:
+    snapshot = Snapshot(NOW, (view,), NO_PROSE)
+    shell = Shell(docs=False, feedback=None, zone=UTC_ZONE)
+    return {
+        "wall": wall(Reading(snapshot, None), NOW, UTC_ZONE),
+        "frame": shell.frame("/", snapshot, NOW),
+    }
+
+
+def test_money_is_one_figure_of_one_size() -> None:
+    page = render("wall.html", **_page_of(red(unit="EUR", value=Decimal(180_000))))
+    assert re.search(r'<div class="v n5">€180k</div>', page)
 
 
 def test_a_failed_compute_shows_the_last_good_value_and_its_age() -> None:
