@@ -36,7 +36,7 @@ def chart_svg(sparkline: Sparkline, unit: str) -> Markup:
         '<svg width="86%" height="{}%" viewBox="0 0 400 100" preserveAspectRatio="none">{}</svg>'
     ).format(_PLOT_PERCENT, Markup("").join(shapes(sparkline, scale)))
     labels = Markup("").join(
-        Markup('<text class="{}" x="87%" y="{:.1f}%" dy=".35em">{}</text>').format(
+        Markup('<text class="{} end" x="100%" y="{:.1f}%" dy=".35em">{}</text>').format(
             label.kind, label.y * _PLOT_PERCENT / 100, label.text
         )
         for label in _apart(list(_labels(sparkline, scale, unit)))

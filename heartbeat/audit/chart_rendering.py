@@ -51,12 +51,16 @@ def render(chart: alt.TopLevelMixin, zone: ZoneInfo) -> RenderedChart:
     Moments are written in `zone`, the business time zone.
 
     Raises ChartError when the chart refers to an address (data, image or link: the wall requests
-    nothing from elsewhere), holds a number that JSON cannot, or cannot be drawn.
+    nothing from elsewhere), names a font, holds a number that JSON cannot, or cannot be drawn.
     """
     spec = with_local_dates(_spec(chart), zone)
-    addresses = list(_addresses(spec, "chart"))
-    if addresses:
-        raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")
+    for place, name, _ in _settings(spec, "chart"):
+        if name in _ADDRESS_KEYS:
+            raise ChartError(f"{place} refers to a URL; put the data into the chart itself")
+    for place, name, value in _settings(spec, "chart"):
+        # a text in a font that the machine does not have is not drawn at all
+        if name.lower().endswith("font") and value != chart_theme.FONT:
+            raise ChartError(f"{place} names the font {value!r}; leave it to the house theme")
     _bring_typeface()
     with _reasons():
         drawn = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
@@ -91,16 +95,16 @@ def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     return plain
 
 
-def _addresses(node: Any, where: str) -> Iterator[str]:
+def _settings(node: Any, place: str) -> Iterator[tuple[str, str, Any]]:
+    """Place, name and value of everything in a spec but the rows of its data."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in _ADDRESS_KEYS:
-                yield f"{where}.{key}"
-            elif key not in _DATA_KEYS:
-                yield from _addresses(value, f"{where}.{key}")
+            yield f"{place}.{key}", key, value
+            if key not in _DATA_KEYS:
+                yield from _settings(value, f"{place}.{key}")
     elif isinstance(node, list):
         for position, value in enumerate(node):
-            yield from _addresses(value, f"{where}[{position}]")
+            yield from _settings(value, f"{place}[{position}]")
 
 
 @contextmanager

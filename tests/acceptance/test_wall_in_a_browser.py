@@ -114,6 +114,22 @@ def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, cockpi
     assert len(lefts) == 1
 
 
+@pytest.mark.parametrize(
+    "metrics",
+    [with_long_names(bank(4)), with_wide_figures(bank(11)), with_names_in_many_scripts(bank(4))],
+    ids=["long names", "wide figures", "many scripts"],
+)
+def test_on_a_phone_and_behind_a_tile_no_text_is_cut_or_covered(
+    browser: Browser, cockpit: Cockpit, metrics: Sequence[StoredMetric]
+) -> None:
+    cockpit.shows(metrics)
+    for path in ("/", "/m/R000", "/m/R002", "/m/A000"):
+        with opened(browser, f"{cockpit.origin}{path}", 390, 844) as page:
+            for width in (390, 360) if path == "/" else (390, 360, 1280, 1920):
+                page.set_viewport_size({"width": width, "height": 844})
+                assert (path, width, page.evaluate(TEXTS)["faults"]) == (path, width, [])
+
+
 def test_texts_stand_out_and_are_large_enough_for_three_metres(
     browser: Browser, cockpit: Cockpit
 ) -> None:

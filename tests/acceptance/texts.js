@@ -28,7 +28,7 @@
     for (let e = text.element; e && e !== document.body; e = e.parentElement) {
       const style = getComputedStyle(e);
       if (e instanceof SVGElement) {
-        if (e.tagName === "svg" && e.parentElement.matches(".picture")) {
+        if (e.tagName === "svg" && e.parentElement.matches(".picture, .chart")) {
           const b = box(e);
           for (const l of text.letters) if (l.left < b.left - 1 || l.right > b.right + 1 || l.top < b.top || l.bottom > b.bottom) faults.push(`leaves its figure: ${text.name}`);
         }

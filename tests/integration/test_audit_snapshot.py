@@ -456,7 +456,19 @@ def test_a_chart_that_refers_to_an_address_is_refused(chart: alt.Chart) -> None:
         render(chart, UTC_ZONE)
 
 
+@pytest.mark.parametrize(
+    "chart",
+    [
+        pytest.param(clipped_line().mark_text(font="Arial").encode(text="x:Q"), id="mark"),
+        pytest.param(clipped_line().encode(x=alt.X("x:Q").axis(labelFont="Arial")), id="axis"),
+    ],
+)
+def test_a_chart_that_names_a_font_is_refused(chart: alt.Chart) -> None:
+    with pytest.raises(ChartError, match="ont names the font 'Arial'; leave it to the house theme"):
+        render(chart, UTC_ZONE)
+
+
 def test_a_column_may_be_called_url() -> None:
-    chart = alt.Chart(pd.DataFrame({"url": [1, 2]})).mark_bar().encode(x="url:Q")
+    chart = alt.Chart(pd.DataFrame({"url": [1, 2], "font": [3, 4]})).mark_bar().encode(x="url:Q")
 
     assert render(chart, UTC_ZONE).svg.startswith("<svg")
