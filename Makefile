@@ -9,7 +9,7 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test pytest lint bench soak lock clean
+.PHONY: help demo check test quick pytest lint bench soak lock typeface clean
 
 help: ## Show the targets
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
@@ -17,13 +17,22 @@ help: ## Show the targets
 demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
 	@exec $(BIN)/heartbeat up --demo
 
+check: $(VENV)/installed-dev ## Style, types, contracts and the quick tests: a minute and a half
+	@$(MAKE) --no-print-directory --jobs 2 lint quick
+
 test: $(VENV)/installed-dev ## Check and test everything
 	@sh tests/acceptance/provide_chromium.sh $(BIN)/python
 	@$(MAKE) --no-print-directory --jobs 2 lint pytest
 
 # beside the checks, which take a core while a worker waits
+WORKERS := -n 2 --dist loadfile --no-loadscope-reorder
+
 pytest: $(VENV)/installed-dev
-	$(BIN)/pytest -n 2 --dist loadfile --no-loadscope-reorder tests/acceptance tests/integration tests/unit
+	$(BIN)/pytest $(WORKERS) tests/acceptance tests/integration tests/unit
+
+# tests/conftest.py says which tests are heavy
+quick: $(VENV)/installed-dev
+	$(BIN)/pytest -q $(WORKERS) -m "not heavy" tests/integration tests/unit
 
 lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/ruff check .
@@ -44,6 +53,9 @@ lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements.lock pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra dev -c requirements.lock -o requirements-dev.lock pyproject.toml
 	uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 --extra bench -c requirements.lock -o requirements-bench.lock pyproject.toml
+
+typeface: $(VENV)/installed-dev ## Make the shipped letters anew from the locked package of Inter
+	$(BIN)/python -m tests.typeface
 
 clean: ## Remove the environment; .heartbeat, the demo's state, stays
 	rm -rf $(VENV)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 from math import ceil
+from zoneinfo import ZoneInfo
 
 from heartbeat.audit.audit_cut import Connection
 
@@ -27,6 +28,21 @@ def as_of(conn: Connection) -> datetime:
     assert row is not None
     moment: datetime = row[0]
     return moment
+
+
+def business_day(conn: Connection) -> date:
+    """The business day of the moment."""
+    row = conn.execute("select heartbeat.business_day(heartbeat.as_of())").fetchone()
+    assert row is not None
+    day: date = row[0]
+    return day
+
+
+def business_zone(conn: Connection) -> ZoneInfo:
+    """The time zone by whose clock a moment is told."""
+    row = conn.execute("select heartbeat.business_timezone()").fetchone()
+    assert row is not None
+    return ZoneInfo(row[0])
 
 
 def day_text(day: date) -> str:

@@ -90,7 +90,7 @@ select max(decided_at) at time zone 'UTC'
 """
 
 AGE_LABELS = ("Under 24 h", "1\u20133 days", "3\u20137 days", "Over 7 days")
-PLOT_WIDTH = 440
+PLOT_WIDTH = 425
 LEVEL_HEIGHT, FLOW_HEIGHT, AGE_HEIGHT = 130, 130, 112
 LABEL_DISTANCE = 22 / LEVEL_HEIGHT
 
@@ -181,7 +181,7 @@ def _ages_now(payload: Mapping[str, Any]) -> alt.LayerChart | alt.FacetChart:
         y=alt.Y("age:N", sort=None, axis=None)
     )
     highest = max(bar["cases"] for bar in payload["ages"]) or 1
-    x = alt.X("cases:Q", axis=None, scale=alt.Scale(domain=[0, highest], range=[110, 480]))
+    x = alt.X("cases:Q", axis=None, scale=alt.Scale(domain=[0, highest], range=[110, 465]))
     return alt.layer(
         bars.mark_bar(height=18).encode(x=x, color=_age_colour()),
         bars.mark_text(align="left").encode(x=alt.value(0), text="age:N"),

@@ -14,7 +14,7 @@ from heartbeat.audit.chart_theme import CHART_WIDTH, shade, shade_colour, shade_
 from heartbeat.audit.palette import Colour
 from heartbeat.judgement.wording import value_text
 
-from ._moments import as_of, day_text
+from ._moments import as_of, business_day, day_text
 from ._wording import counted, known_percent, share_text
 
 META = {
@@ -134,7 +134,7 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     )
     cells = [Cell(*row) for row in found]
     moment = as_of(conn)
-    label = _Labels(ageing.unit, moment.date())
+    label = _Labels(ageing.unit, business_day(conn))
     starts = [cell for cell in cells if cell.step == 1]
     return {
         "as_of": moment,

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import altair as alt
@@ -13,7 +13,7 @@ from heartbeat.audit.chart_theme import CHART_WIDTH, title
 from heartbeat.audit.palette import Colour
 from heartbeat.judgement.wording import value_text
 
-from ._moments import as_of, day_text
+from ._moments import as_of, business_day, day_text
 from ._spans import span_text
 from ._wording import counted, share_text
 
@@ -134,7 +134,7 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     worst = max(rows[:-1], key=lambda row: row["lost"])
     worst["kind"] = "worst" if worst["lost"] else "step"
     moment = as_of(conn)
-    created = _span(moment - timedelta(days=MATURITY_DAYS), days)
+    created = _span(business_day(conn) - timedelta(days=MATURITY_DAYS), days)
     return {
         "as_of": moment,
         "window_days": days,
@@ -308,5 +308,5 @@ def _listed(parts: Sequence[str]) -> str:
     return f"{', '.join(others)} and {last}" if others else last
 
 
-def _span(closes: datetime, days: int) -> str:
+def _span(closes: date, days: int) -> str:
     return f"from {day_text(closes - timedelta(days=days))} to {day_text(closes)}"

@@ -59,6 +59,8 @@ select is_now, extract(isodow from hour)::int - 1, extract(hour from hour)::int,
   from sent
   left join closing_rate as c on c.d = hour::date and c.currency = sent.currency::text
  group by 1, 2, 3
+ -- floats are added in this order: another would change the last digit of their sums
+ order by 1, 2, 3
 """  # noqa: S608 - made of constants
 
 HOURS_SQL = """
@@ -69,7 +71,8 @@ select extract(isodow from start)::int - 1, extract(hour from start)::int,
            greatest(hour, heartbeat.as_of() - make_interval(days => %(days)s)) as begins,
            least(hour + interval '1 hour', heartbeat.as_of()) as ends
       from generate_series(
-          date_trunc('hour', heartbeat.as_of() - make_interval(days => %(days)s)),
+          date_trunc('hour', heartbeat.as_of() - make_interval(days => %(days)s),
+                     heartbeat.business_timezone()),
           heartbeat.as_of(),
           interval '1 hour'
       ) as hour

@@ -299,13 +299,18 @@ def _against(rail: Rail, days: int) -> str:
 
 def _hours(rail: Rail) -> list[str]:
     """When it had better not be submitted, where enough payments tell."""
+    # of equal medians the earliest hours are named
     parts = {
-        part: median for part, (number, median) in rail.parts.items() if number >= LEAST_OF_A_PART
+        part: median
+        for part, (number, median) in sorted(rail.parts.items())
+        if number >= LEAST_OF_A_PART
     }
     if len(parts) < 2:
         return []
     worst, best = max(parts, key=parts.__getitem__), min(parts, key=parts.__getitem__)
     slow, fast = span_text(parts[worst]), span_text(parts[best])
+    if slow == fast:
+        return []
     return [f"Submitted from {_clock(worst)} they take {slow}, from {_clock(best)} {fast}."]
 
 

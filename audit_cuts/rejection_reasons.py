@@ -101,8 +101,8 @@ Layers: TypeAlias = alt.LayerChart | alt.FacetChart
 MOST_TYPES = 5
 COUNTS = 0.1
 """From this share of all rejections on, a reason that has doubled is spoken of first."""
-REASONS_WIDTH, BARS_WIDTH, TYPE_WIDTH = 160, 126, 53
-TIMES_WIDTH, WIDEST_TIME, DAY_TEXT_WIDTH = 385, 66, 62
+REASONS_WIDTH, BARS_WIDTH, TYPE_WIDTH = 160, 126, 52
+TIMES_WIDTH, WIDEST_TIME, DAY_TEXT_WIDTH = 368, 66, 62
 ROW_HEIGHT = 30
 
 
@@ -166,7 +166,7 @@ def _bars(reasons: Sequence[Mapping[str, Any]]) -> Layers:
     highest = max([*frame["now"], 1])
     rows = alt.Chart(frame).encode(
         y=_rows(reasons),
-        x=alt.X("now:Q", axis=None).scale(domain=[0, highest * 2.6], nice=False),
+        x=alt.X("now:Q", axis=None).scale(domain=[0, highest * 3.6], nice=False),
     )
     colour = alt.when("datum.kind == 'leading'").then(alt.value(Colour.ACCENT))
     bars = rows.mark_bar(height=18).encode(color=colour.otherwise(alt.value(Colour.NEUTRAL)))

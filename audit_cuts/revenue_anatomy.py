@@ -90,7 +90,7 @@ LABEL_HEIGHT = 24
 PARTS_COLOURS = [Colour.ACCENT, Colour.NEUTRAL, Colour.QUIET, Colour.NEUTRAL, Colour.QUIET]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Income:
     """Euros of one combination, in one week or day of the window or in the window before."""
 
@@ -121,10 +121,11 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     days = window_days(window)
     step = "day" if days <= SHORT_WINDOW else "week"
     limits = {"days": days, "step": step, "rate_days": 2 * days + 1}
-    incomes = [
+    # sorted, since floats added in another order differ in the last digit of their sum
+    incomes = sorted(
         Income(now, bucket, entry_type, payment_type, float(eur))
         for now, bucket, entry_type, payment_type, eur in conn.execute(REVENUE_SQL, limits)
-    ]
+    )
     buckets = whole_days_or_weeks(conn, days=days, step=step)
     dates = [day_text(bucket) for bucket in buckets]
     parts = _parts(incomes)

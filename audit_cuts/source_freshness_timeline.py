@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import pandas as pd
@@ -13,7 +14,7 @@ from heartbeat.audit.chart_theme import CHART_WIDTH, title
 from heartbeat.audit.palette import Colour
 from heartbeat.judgement.wording import value_text
 
-from ._moments import as_of, day_text, ticks
+from ._moments import as_of, business_zone, day_text, ticks
 from ._wording import counted
 
 META = {
@@ -116,7 +117,7 @@ class Strip:
 def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     """The gaps of each source over the window, the source with the longest first."""
     days = window_days(window)
-    now = as_of(conn)
+    now, zone = as_of(conn), business_zone(conn)
     start = now - timedelta(days=days)
     limits = {"days": days, "rates": RATES}
     gaps = [Gap(*columns) for columns in conn.execute(GAPS_SQL, limits)]
@@ -126,12 +127,12 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     return {
         "as_of": now,
         "window_days": days,
-        "headline": _headline(strips, days),
-        "prose": _prose(strips, earlier, start, days),
+        "headline": _headline(strips, days, zone),
+        "prose": _prose(strips, earlier, start, days, zone),
         "drawn": f"Gaps of {days} days: loads > 2 h 30 min, exchange rates > 2 h",
         "hours": days * 24,
         "sources": [strip.source for strip in strips],
-        "strips": [_strip(strip, start, days) for strip in strips],
+        "strips": [_strip(strip, start, days, zone) for strip in strips],
         "marks": [_mark(gap, start) for gap in recent],
         "ticks": _ticks(conn, days, start),
         "rows": [_row(gap) for strip in strips for gap in strip.gaps],
@@ -153,7 +154,7 @@ def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
         marks.mark_bar(
             height=16, yOffset=14, color=Colour.ACCENT, stroke=Colour.ACCENT, strokeWidth=1.5
         ).encode(x=x, x2="end:Q", y=y),
-        strips.mark_text(align="left", dy=-10, limit=375).encode(x=alt.value(0), text="label:N"),
+        strips.mark_text(align="left", dy=-10, limit=425).encode(x=alt.value(0), text="label:N"),
         strips.mark_text(align="right", dy=-10, fontWeight=600).encode(
             x=alt.value(STRIP_WIDTH), text="finding:N"
         ),
@@ -181,9 +182,10 @@ def _longest_hours(gaps: Sequence[Gap]) -> float:
     return max((gap.hours for gap in gaps), default=0.0)
 
 
-def _strip(strip: Strip, start: datetime, days: int) -> dict[str, Any]:
+def _strip(strip: Strip, start: datetime, days: int, zone: ZoneInfo) -> dict[str, Any]:
     first = max(start, strip.watched_since)
-    late = f", watched from {day_text(strip.watched_since)}" if strip.watched_since > start else ""
+    since = day_text(strip.watched_since.astimezone(zone))
+    late = f", watched from {since}" if strip.watched_since > start else ""
     return {
         "source": strip.source,
         "start": _hours(first - start),
@@ -238,7 +240,7 @@ def _finding(strip: Strip) -> str:
     return f"{counted(len(strip.gaps), 'gap', 'gaps')}, longest {length}"
 
 
-def _headline(strips: Sequence[Strip], days: int) -> str:
+def _headline(strips: Sequence[Strip], days: int, zone: ZoneInfo) -> str:
     if not strips:
         return "No source has delivered yet"
     gaps = [gap for strip in strips for gap in strip.gaps]
@@ -248,11 +250,13 @@ def _headline(strips: Sequence[Strip], days: int) -> str:
         return f"{longest.source} {_have(longest)} been silent for {value_text(longest.hours, 'h')}"
     if gaps:
         longest = max(gaps, key=lambda gap: gap.hours)
-        return f"{_silent(longest)} from {_moment_text(longest.since)}"
+        return f"{_silent(longest)} from {_moment_text(longest.since, zone)}"
     return f"No source had a gap in {days} days"
 
 
-def _prose(strips: Sequence[Strip], earlier: Sequence[Gap], start: datetime, days: int) -> str:
+def _prose(
+    strips: Sequence[Strip], earlier: Sequence[Gap], start: datetime, days: int, zone: ZoneInfo
+) -> str:
     if not strips:
         return "Neither a load nor an exchange rate is known."
     recent = [gap for strip in strips for gap in strip.gaps]
@@ -266,7 +270,7 @@ def _prose(strips: Sequence[Strip], earlier: Sequence[Gap], start: datetime, day
     closed = [gap for gap in recent if not gap.is_open]
     if closed:
         longest = max(closed, key=lambda gap: gap.hours)
-        sentences.append(f"{_silent(longest)}, up to {_moment_text(longest.until)}.")
+        sentences.append(f"{_silent(longest)}, up to {_moment_text(longest.until, zone)}.")
     late = sum(strip.watched_since > start for strip in strips)
     if late:
         watched = counted(late, "source", "sources")
@@ -292,5 +296,6 @@ def _have(gap: Gap) -> str:
     return "have" if gap.source == RATES else "has"
 
 
-def _moment_text(moment: datetime) -> str:
-    return f"{day_text(moment)} {moment:%H:%M}"
+def _moment_text(moment: datetime, zone: ZoneInfo) -> str:
+    local = moment.astimezone(zone)
+    return f"{day_text(local)} {local:%H:%M}"

@@ -43,7 +43,9 @@ def measured(command: list[str], environment: dict[str, str]) -> tuple[float, fl
 
 
 def seconds(marts_url: str, statement: str) -> float:
-    with reading_as_of(marts_url, as_of=ANCHOR, timezone="UTC", statement_timeout="10min") as marts:
+    with reading_as_of(
+        marts_url, (), as_of=ANCHOR, timezone="UTC", statement_timeout="10min"
+    ) as marts:
         times = []
         for _ in range(ROUNDS):
             started = time.monotonic()

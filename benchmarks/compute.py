@@ -141,7 +141,7 @@ def sequential(metrics: tuple[Metric, ...], settings: Settings) -> float:
     """Seconds of all value statements on one connection, best of some rounds."""
     rounds = []
     with reading_as_of(
-        settings.database_url, as_of=ANCHOR, timezone="UTC", statement_timeout="10min"
+        settings.database_url, (), as_of=ANCHOR, timezone="UTC", statement_timeout="10min"
     ) as connection:
         for _ in range(ROUNDS):
             started = time.monotonic()

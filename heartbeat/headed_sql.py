@@ -10,7 +10,8 @@ from pydantic import BaseModel
 
 from heartbeat.errors import ContentError
 from heartbeat.named_statement import NamedStatement, split_statements
-from heartbeat.table_reference import StatementError, TableRef, table_references
+from heartbeat.syntax_tree import StatementError
+from heartbeat.table_reference import TableRef, table_references
 from heartbeat.yaml_document import YamlDocument, parse_yaml, read_text
 
 Header = TypeVar("Header", bound=BaseModel)

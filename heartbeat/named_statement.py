@@ -7,7 +7,7 @@ from pathlib import Path
 
 from heartbeat.errors import ContentError
 
-# sqlglot keeps no position for comments, so the few lexical rules of PostgreSQL that decide
+# the parser keeps no comments, so the few lexical rules of PostgreSQL that decide
 # whether a line is a comment are written out here
 _LEXEME = re.compile(
     r"""

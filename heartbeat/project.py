@@ -1,7 +1,9 @@
 """A project: the folder with a company's sources, metrics, segments and audit cuts."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from functools import cached_property
 from pathlib import Path
 
@@ -92,6 +94,32 @@ class Project:
             *self._unknown_names(),
         )
 
+    @property
+    def notes(self) -> tuple[ContentError, ...]:
+        """What is probably a slip, though every file can be used: a page with one cut and a name
+        that is nearly that of another page.
+        """
+        pages = Counter(cut.page for cut in self.cuts.cuts)
+        return tuple(
+            ContentError(
+                cut.path,
+                cut.line,
+                f"META.page: no other cut is on page {cut.page}; is it {' or '.join(near)}?",
+            )
+            for cut in self.cuts.cuts
+            if pages[cut.page] == 1
+            if (near := get_close_matches(cut.page, pages.keys() - {cut.page}, cutoff=0.8))
+        )
+
+    @property
+    def metric_problems(self) -> tuple[ContentError, ...]:
+        """Why metrics cannot be computed: their files, and what they read that no source lands.
+
+        Runs no audit cut.
+        """
+        reads = [(each.path, each.value_line, each.reads) for each in self.metrics.metrics]
+        return (*self.metrics.problems, *self._unlanded(reads))
+
     def _unlanded_reads(self) -> tuple[ContentError, ...]:
         reads = [
             *((metric.path, metric.value_line, metric.reads) for metric in self.metrics.metrics),
@@ -99,6 +127,11 @@ class Project:
         ]
         if segments := self.segments.segments:
             reads.append((segments.path, segments.line, segments.reads))
+        return self._unlanded(reads)
+
+    def _unlanded(
+        self, reads: Sequence[tuple[Path, int, Sequence[TableRef]]]
+    ) -> tuple[ContentError, ...]:
         return tuple(
             ContentError(path, line, f"reads {table}, which no source lands")
             for path, line, tables in reads
@@ -135,4 +168,5 @@ class Project:
 def _line_of_cuts(metric: Metric) -> int:
     """The line of the header that names the audit cuts."""
     lines = metric.path.read_text(encoding="utf-8").splitlines()
-    return 1 + next(at for at, line in enumerate(lines) if line.startswith("cuts:"))
+    named = (at for at, line in enumerate(lines) if "cuts" in line.partition(":")[0])
+    return 1 + next(named, 0)

@@ -1,5 +1,6 @@
 """The settings: environment variables, one class."""
 
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
@@ -10,10 +11,21 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
+from heartbeat.connection_string import database_name, is_usable, of_database, sqlalchemy_url
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
+from heartbeat.postgres_session import NEWER_SETTINGS, SESSION_SETTINGS, with_parameters
 
 _SHORTEST_TOKEN = 16
+_DAGSTER_SESSION = {
+    **{name: each for name, each in SESSION_SETTINGS.items() if name not in NEWER_SETTINGS},
+    "search_path": "public",
+}
+"""What Dagster's storage depends on. It opens its connections itself, with what its URL says.
+
+A server refuses a connection for a setting that it does not know, so the newer ones are left to
+`prepare_databases`.
+"""
 
 
 class Settings(BaseSettings):
@@ -32,6 +44,8 @@ class Settings(BaseSettings):
     """Business time zone: "day" in history, schedules, display."""
     statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
     """Per metric query, as Postgres writes durations."""
+    lock_timeout: str = Field(default="30s", validation_alias="HEARTBEAT_LOCK_TIMEOUT")
+    """How long a landing waits for who holds a table in marts; its readers wait behind it."""
     keep_runs_days: int = Field(default=14, validation_alias="HEARTBEAT_KEEP_RUNS_DAYS", ge=1)
     """How long Dagster's runs, with their events and logs, are kept."""
     keep_observations_days: int = Field(
@@ -87,6 +101,13 @@ class Settings(BaseSettings):
             ) from error
         return value
 
+    @field_validator("lock_timeout")
+    @classmethod
+    def _limit(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d* ?(ms|s|min|h)", value, re.ASCII):
+            raise ValueError(f"{value!r} is not a duration such as 500ms, 30s or 2min")
+        return value
+
     @field_validator("operator_tokens", mode="before")
     @classmethod
     def _named_tokens(cls, value: object) -> object:
@@ -117,15 +138,28 @@ class Settings(BaseSettings):
             raise ValueError("it must look like https://host or http://host:port")
         return value.rstrip("/")
 
+    @field_validator("public_url")
+    @classmethod
+    def _origin(cls, value: str | None) -> str | None:
+        """Pages, scripts and links are served at the root of a host name, and nowhere else."""
+        if value is not None and value != "://".join(urlsplit(value)[:2]):
+            raise ValueError(
+                "it must end after the host: the cockpit needs a host name of its own, such as "
+                "https://heartbeat.company.example, and is not served below a path"
+            )
+        return value
+
     @field_validator("explicit_database_url")
     @classmethod
     def _libpq_url(cls, value: str | None) -> str | None:
         if value is None:
             return None
-        url = urlsplit(value)
-        if url.scheme not in {"postgresql", "postgres"} or not url.path.strip("/"):
-            raise ValueError("it must look like postgresql://user:password@host:5432/marts")
-        return url._replace(scheme="postgresql").geturl()
+        if not is_usable(value) or database_name(value) is None:
+            raise ValueError(
+                "it must look like postgresql://user:password@host:5432/marts, or be another "
+                "connection string of libpq that names the database"
+            )
+        return value
 
     @field_validator("project", "home")
     @classmethod
@@ -139,15 +173,26 @@ class Settings(BaseSettings):
 
     @property
     def database_url(self) -> str:
-        """The marts database as a libpq URL."""
+        """The marts database as a connection string of libpq."""
         return self.explicit_database_url or self.embedded_postgres.url("marts")
+
+    @property
+    def database_name(self) -> str:
+        """The marts database."""
+        return str(database_name(self.database_url))
+
+    @property
+    def dagster_database_name(self) -> str:
+        """Dagster's own database, on the same server."""
+        return f"{self.database_name}_dagster"
 
     @property
     def dagster_database_url(self) -> str:
         """Dagster's own database on the same server, as SQLAlchemy URL for psycopg2."""
-        marts = urlsplit(self.database_url)
-        own = marts._replace(scheme="postgresql+psycopg2", path=f"{marts.path}_dagster")
-        return own.geturl()
+        own = of_database(self.database_url, self.dagster_database_name)
+        return sqlalchemy_url(
+            with_parameters(own, application_name="heartbeat_dagster"), **_DAGSTER_SESSION
+        )
 
     @property
     def cockpit_url(self) -> str:

@@ -7,10 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
-from urllib.parse import urlsplit
 
-import psycopg
-from psycopg.conninfo import conninfo_to_dict
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -20,6 +17,7 @@ from pydantic import (
     field_validator,
 )
 
+from heartbeat.connection_string import is_usable
 from heartbeat.errors import ContentError, SourceUnreachableError
 from heartbeat.identifier import MOST_BYTES, words_of
 from heartbeat.landing.catalog import Catalog, Table, WriteMode, read_catalog
@@ -120,6 +118,8 @@ class SourceFile(BaseModel):
     """The first load of a table with more rows goes in ranges of so many, each committed."""
     statement_timeout: _Interval = "30 minutes"
     """How long one statement may run in the source."""
+    silence_timeout: _Interval = "10 minutes"
+    """How long the source may send nothing while it is waited for."""
     replayed_until: Annotated[str | None, NONE_WHEN_EMPTY] = None
     """A query for the moment (timestamptz) up to which a copy has what its primary has.
 
@@ -129,8 +129,12 @@ class SourceFile(BaseModel):
     @property
     def statement_timeout_ms(self) -> str:
         """The same in milliseconds, as the server's setting takes it."""
-        number, unit = self.statement_timeout.split()
-        return str(int(number) * _SECONDS[unit.removesuffix("s")] * 1000)
+        return str(_seconds(self.statement_timeout) * 1000)
+
+    @property
+    def silence_timeout_seconds(self) -> int:
+        """The same in seconds."""
+        return _seconds(self.silence_timeout)
 
     @field_validator("skip_tables", "tables", "indexes")
     @classmethod
@@ -175,6 +179,11 @@ class LoadedSources:
     problems: tuple[ContentError, ...]
 
 
+def _seconds(interval: str) -> int:
+    number, unit = interval.split()
+    return int(number) * _SECONDS[unit.removesuffix("s")]
+
+
 def landed_schema(source_name: str, schema_name: str) -> str:
     """`<source>_<schema>` in snake_case: `card-management`, `card` -> `card_management_card`."""
     return words_of(f"{source_name}_{schema_name}").lower()
@@ -187,23 +196,12 @@ def connection_url(source_name: str, file: SourceFile) -> str:
         raise SourceUnreachableError(
             f"source {source_name}: set {file.connection_env} to its postgresql:// URL"
         )
-    if not _is_postgres_url(url):
+    if not is_usable(url):
         raise SourceUnreachableError(
             f"source {source_name}: {file.connection_env} is not a usable URL; write it as "
             "postgresql://user:password@host:5432/database and percent-encode signs such as / @ :"
         )
     return url
-
-
-def _is_postgres_url(url: str) -> bool:
-    """Whether libpq understands it as it was meant; else its error would quote the password."""
-    try:
-        parts = urlsplit(url)
-        port = parts.port
-        conninfo_to_dict(url)
-    except (ValueError, psycopg.ProgrammingError):
-        return False
-    return parts.scheme in {"postgresql", "postgres"} and port != 0 and parts.netloc.count("@") <= 1
 
 
 def parse_source_file(path: Path) -> SourceFile:

@@ -2,18 +2,20 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from string import ascii_lowercase, ascii_uppercase
+from typing import Any
 
-import sqlglot
-from sqlglot import TokenType, exp
-from sqlglot.errors import ParseError, TokenError
+from heartbeat.syntax_tree import Node, Statement, StatementError, names, parse, walk
 
-from heartbeat.errors import HeartbeatError
-
-_DIALECT = "postgres"
-_LOWER = str.maketrans(ascii_uppercase, ascii_lowercase)
-_QUERIES = (exp.Select, exp.SetOperation, exp.Subquery)
-_WRITES = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Into)
+_WRITES = frozenset(("InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt", "intoClause"))
+_READS_UNNAMED = frozenset(
+    (
+        *("query_to_xml", "query_to_xmlschema", "query_to_xml_and_xmlschema"),
+        *("table_to_xml", "table_to_xmlschema", "table_to_xml_and_xmlschema"),
+        *("schema_to_xml", "schema_to_xmlschema", "schema_to_xml_and_xmlschema"),
+        *("database_to_xml", "database_to_xmlschema", "database_to_xml_and_xmlschema"),
+        *("cursor_to_xml", "cursor_to_xmlschema", "ts_stat", "dblink"),
+    )
+)
 
 
 @dataclass(frozen=True, order=True)
@@ -25,15 +27,6 @@ class TableRef:
 
     def __str__(self) -> str:
         return f"{self.schema}.{self.table}"
-
-
-class StatementError(HeartbeatError):
-    """SQL that is not one query. `line` counts from 1 in the statement's own text."""
-
-    def __init__(self, line: int, problem: str) -> None:
-        super().__init__(f"line {line}: {problem}")
-        self.line = line
-        self.problem = problem
 
 
 class UnqualifiedTableError(StatementError):
@@ -52,92 +45,66 @@ def table_references(sql: str) -> tuple[TableRef, ...]:
     writes nothing, and `UnqualifiedTableError` for a table that is neither a CTE nor qualified.
     Lines end in a newline character.
     """
-    try:
-        query = _parse(sql)
-        tables = {_reference(table) for table in _tables(query)}
-    except RecursionError:
-        raise StatementError(1, "the statement is nested too deeply") from None
-    return tuple(sorted(tables))
+    statement = query_of(sql)
+    return tuple(sorted({_reference(table, statement) for table in _tables(statement.fields)}))
 
 
-def _parse(sql: str) -> exp.Expr:
-    statements = [s for s in _syntax_trees(sql) if s is not None and type(s) is not exp.Semicolon]
+def query_of(sql: str) -> Statement:
+    """The one query of the text; raises what `table_references` raises, but for its tables."""
+    statements = parse(sql)
     if not statements:
         raise StatementError(1, "there is no statement")
     if len(statements) > 1:
-        raise StatementError(_statement_lines(sql)[1], "only one statement is allowed")
+        raise StatementError(statements[1].line, "only one statement is allowed")
     query = statements[0]
-    if not isinstance(query, _QUERIES):
-        raise StatementError(_statement_lines(sql)[0], "only a SELECT is allowed")
-    write = query.find(*_WRITES)
-    if write is not None:
-        raise StatementError(_line(write), "a query must not write")
-    for call in query.find_all(exp.Anonymous):
-        if call.name.lower() == "set_config":
-            raise StatementError(_line(call), "a query must not change its session")
+    if query.kind != "SelectStmt" or "valuesLists" in query.fields:
+        raise StatementError(query.line, "only a SELECT is allowed")
+    for kind, node in walk({query.kind: query.fields}):
+        if problem := _problem(kind, node):
+            raise StatementError(query.line_of(node), problem)
     return query
 
 
-def _syntax_trees(sql: str) -> list[exp.Expr | None]:
-    try:
-        return list(sqlglot.parse(sql, read=_DIALECT))
-    except ParseError as error:
-        first = error.errors[0]
-        problem = f"SQL syntax: {first['description']}"
-        raise StatementError(first["line"] or 1, problem) from None
-    except TokenError as error:
-        line = sql.count("\n", 0, error.end or 0) + 1
-        raise StatementError(line, "SQL syntax: a quote or comment is not closed") from None
+def _problem(kind: str, node: Node) -> str | None:
+    """Why a query must not have such a part."""
+    if kind in _WRITES:
+        return "a query must not write"
+    if kind == "LockingClause":
+        return "a query must not lock rows"
+    function = names(node["funcname"])[-1] if kind == "FuncCall" else None
+    if function == "set_config":
+        return "a query must not change its session"
+    if function in _READS_UNNAMED:
+        return f"{function} reads tables that the query does not name"
+    return None
 
 
-def _tables(query: exp.Expr) -> Iterator[exp.Table]:
+def _tables(query: Node) -> Iterator[Node]:
     """Tables that are no CTE in scope. A CTE sees those before it, under RECURSIVE all of them."""
-    pending: list[tuple[exp.Expr, frozenset[str]]] = [(query, frozenset())]
+    pending: list[tuple[Any, frozenset[str]]] = [(query, frozenset())]
     while pending:
         node, visible = pending.pop()
-        if isinstance(node, exp.Table) and _is_real(node, visible):
-            yield node
-        with_ = node.args.get("with_")
-        if isinstance(with_, exp.With):
-            names = [_folded(cte.args["alias"].this) for cte in with_.expressions]
-            for position, cte in enumerate(with_.expressions):
-                seen = names if with_.recursive else names[:position]
-                pending.append((cte, visible.union(seen)))
-            visible = visible.union(names)
-        pending.extend((child, visible) for child in node.iter_expressions() if child is not with_)
+        if isinstance(node, list):
+            pending.extend((each, visible) for each in node)
+        elif isinstance(node, dict):
+            if "withClause" in node:
+                with_ = node["withClause"]
+                ctes = [each["CommonTableExpr"] for each in with_["ctes"]]
+                known = [cte["ctename"] for cte in ctes]
+                for position, cte in enumerate(ctes):
+                    seen = known if with_.get("recursive") else known[:position]
+                    pending.append((cte["ctequery"], visible.union(seen)))
+                visible = visible.union(known)
+            table = node.get("RangeVar")
+            if table and ("schemaname" in table or table["relname"] not in visible):
+                yield table
+            pending.extend((child, visible) for key, child in node.items() if key != "withClause")
 
 
-def _is_real(table: exp.Table, visible: frozenset[str]) -> bool:
-    if not isinstance(table.this, exp.Identifier):
-        return False
-    return bool(table.db) or _folded(table.this) not in visible
-
-
-def _reference(table: exp.Table) -> TableRef:
-    schema = table.args.get("db")
-    if not isinstance(schema, exp.Identifier):
-        raise UnqualifiedTableError(_line(table), table.name)
-    return TableRef(_folded(schema), _folded(table.this))
-
-
-def _folded(identifier: exp.Expr) -> str:
-    # as Postgres does, which lets the letters of other scripts be
-    quoted = identifier.args.get("quoted")
-    return identifier.name if quoted else identifier.name.translate(_LOWER)
-
-
-def _line(node: exp.Expr) -> int:
-    """Positions are kept for identifiers only: the line of the first one inside the node."""
-    return next((part.meta["line"] for part in node.walk() if "line" in part.meta), 1)
-
-
-def _statement_lines(sql: str) -> list[int]:
-    """The line on which each statement begins."""
-    tokens = sqlglot.tokenize(sql, read=_DIALECT)
-    ends = [token.token_type is TokenType.SEMICOLON for token in tokens]
-    after_end = [True, *ends]
-    return [
-        token.line
-        for token, is_end, is_first in zip(tokens, ends, after_end, strict=False)
-        if is_first and not is_end
-    ]
+def _reference(table: Node, statement: Statement) -> TableRef:
+    if "catalogname" in table:
+        problem = f"table '{table['relname']}' is named with a database; write schema.table"
+        raise StatementError(statement.line_of(table), problem)
+    if "schemaname" not in table:
+        raise UnqualifiedTableError(statement.line_of(table), table["relname"])
+    return TableRef(table["schemaname"], table["relname"])

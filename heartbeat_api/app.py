@@ -15,6 +15,7 @@ from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
 from heartbeat_api import (
+    api_document,
     audit_page_routes,
     audit_routes,
     display_routes,
@@ -22,15 +23,17 @@ from heartbeat_api import (
     metric_routes,
     page_routes,
     refresh_routes,
+    typeface_routes,
     watchlist_routes,
 )
 from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
-from heartbeat_api.change_listener import ChangeListener
+from heartbeat_api.change_listener import ChangeListener, Changes
 from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
+from heartbeat_api.negotiation import Negotiation
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
@@ -60,18 +63,19 @@ def create_app(settings: Settings) -> FastAPI:
     docs = DocsFolder(settings.project / "docs")
     shell = Shell(docs.exists, settings.feedback_url, settings.zone)
     wall_page = partial(page_routes.wall_page, shell=shell)
-    snapshots = _snapshots(database, settings, wall_page)
+    changes = Changes(settings.database_url)
+    snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
-    changes = ChangeListener(settings.database_url, snapshots.renewed)
+    listener = ChangeListener(settings.database_url, snapshots.reading)
     displays = Displays(database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
-        changes.open()
+        listener.open()
         displays.open()
         yield
-        for each in (changes, displays, snapshots, jobs, dagster, database):
+        for each in (listener, displays, snapshots, changes, jobs, dagster, database):
             each.close()
 
     app = FastAPI(
@@ -79,7 +83,8 @@ def create_app(settings: Settings) -> FastAPI:
         version=build_id(),
         docs_url=None,
         redoc_url=None,
-        openapi_url=None,
+        openapi_url=api_document.PATH,
+        generate_unique_id_function=lambda route: route.name,
         lifespan=lifespan,
     )
     app.state.api = ApiState(
@@ -94,10 +99,13 @@ def create_app(settings: Settings) -> FastAPI:
         operators=OperatorPolicy(settings),
     )
     _install(app)
+    app.openapi = partial(api_document.openapi, app)  # type: ignore[method-assign]
     return app
 
 
-def _snapshots(database: Database, settings: Settings, wall_page: WallPage) -> Holder[Snapshot]:
+def _snapshots(
+    database: Database, settings: Settings, wall_page: WallPage, changes: Changes
+) -> Holder[Snapshot]:
     """What is read once for all, with the answers that every screen asks for made beforehand."""
 
     def usual_wall(reading: Reading[Snapshot]) -> None:
@@ -107,13 +115,16 @@ def _snapshots(database: Database, settings: Settings, wall_page: WallPage) -> H
         reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
 
     read = partial(read_snapshot, database, settings.zone)
-    return Holder(read, beforehand=[usual_wall, usual_metrics])
+    usual = [usual_wall, usual_metrics]
+    return Holder(read, beforehand=usual, changed=changes.since_last_asked)
 
 
 def _install(app: FastAPI) -> None:
     app.add_middleware(GZipMiddleware, minimum_size=1_000, compresslevel=5)
     app.add_middleware(SecurityHeaders)
+    app.add_middleware(Negotiation)
     install_problem_handlers(app)
+    app.state.routes = []  # those of an included router are not among the app's own
     for routes in (
         refresh_routes,
         metric_routes,
@@ -123,6 +134,8 @@ def _install(app: FastAPI) -> None:
         audit_page_routes,
         page_routes,
         metric_page_routes,
+        typeface_routes,
     ):
         app.include_router(routes.router)
+        app.state.routes += routes.router.routes
     app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from http import HTTPStatus
-from urllib.parse import urlencode
+from urllib.parse import quote, urlencode
 
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Request
@@ -24,12 +24,12 @@ router = APIRouter(prefix="/audit", include_in_schema=False)
 
 
 @router.get("")
-def first_page(request: Request, state: State) -> Response:
+def first_page(state: State) -> Response:
     """To the first page; without any cut, a page that says so."""
     with state.database.reading() as connection:
         pages = read_audit_registry(connection).pages
     if pages:
-        return RedirectResponse(request.url_for("audit", page=pages[0]).path)
+        return RedirectResponse(f"/audit/{quote(pages[0], safe='')}")
     return _page(state, AuditPage("", "", (), (), ()))
 
 

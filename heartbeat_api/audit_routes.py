@@ -26,6 +26,9 @@ from heartbeat.audit.cut_change import CutChange, UnknownCutError, apply_cut_cha
 from heartbeat.audit.palette import on_paper
 from heartbeat.refresh.dagster_client import DagsterError
 from heartbeat.refresh.desk import Ticket
+from heartbeat.typeface import with_letters
+from heartbeat_api.answers import AuditPageDocument, AuditRegistryDocument, DrawnCutDocument
+from heartbeat_api.api_document import BODY_REFUSALS, download, reads, writes
 from heartbeat_api.audit_page import shown_window, table_of
 from heartbeat_api.csv_table import csv_table
 from heartbeat_api.database import UnavailableError
@@ -38,7 +41,19 @@ from heartbeat_api.state import Actor, ApiState, State
 router = APIRouter(default_response_class=DocumentResponse)
 
 
-@router.get("/api/audit/registry")
+def _file(media_type: str) -> dict[str, Any]:
+    """How a route that gives a file is documented."""
+    refusals = reads(*_NAMED)["responses"]
+    return {"response_class": Response, "responses": {**download(media_type), **refusals}}
+
+
+_NAMED = (HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY)
+_JOB = {"operationId": "job", "parameters": {"job_id": "$response.body#/job_id"}}
+_ASKED = writes(HTTPStatus.NOT_FOUND)
+_ASKED["responses"] |= {HTTPStatus.ACCEPTED.value: {"links": {"job": _JOB}}}
+
+
+@router.get("/api/audit/registry", response_model=AuditRegistryDocument, **reads())
 def registry(state: State) -> DocumentResponse:
     """Every cut and the pages in order."""
     with state.database.reading() as connection:
@@ -46,7 +61,7 @@ def registry(state: State) -> DocumentResponse:
     return DocumentResponse({"pages": found.pages, "cuts": found.cuts})
 
 
-@router.get("/api/audit/pages/{page}")
+@router.get("/api/audit/pages/{page}", response_model=AuditPageDocument, **reads(*_NAMED))
 def page(page: str, state: State) -> DocumentResponse:
     """The cuts of one page, each with its snapshot over its default window."""
     with state.database.reading() as connection:
@@ -59,7 +74,7 @@ def page(page: str, state: State) -> DocumentResponse:
     return DocumentResponse({"page": page, "cuts": documents})
 
 
-@router.get("/api/audit/cuts/{cut_id}")
+@router.get("/api/audit/cuts/{cut_id}", response_model=DrawnCutDocument, **reads(*_NAMED))
 def cut(cut_id: str, state: State, window: str | None = None) -> DocumentResponse:
     """One cut with its snapshot over `window`, by default the cut's own, and what draws it."""
     found = registered_cut(state, cut_id)
@@ -70,17 +85,29 @@ def cut(cut_id: str, state: State, window: str | None = None) -> DocumentRespons
     return DocumentResponse({**_document(found, shown, snapshot), "spec": spec})
 
 
-@router.post("/api/audit/cuts/{cut_id}/refresh", status_code=HTTPStatus.ACCEPTED)
-async def refresh(cut_id: str, state: State, actor: Actor) -> DocumentResponse:
+@router.post(
+    "/api/audit/cuts/{cut_id}/refresh",
+    status_code=HTTPStatus.ACCEPTED,
+    response_model=Ticket,
+    **_ASKED,
+)
+async def refresh_cut(cut_id: str, state: State, actor: Actor) -> DocumentResponse:
     """Compute and draw the cut on the rows that are landed; a job that does so is joined."""
     ticket = await request_cut(state, cut_id, trigger="api", actor=actor)
     where = {"Location": f"/api/metrics/recompute/{ticket.job_id}"}
     return DocumentResponse(ticket, HTTPStatus.ACCEPTED, headers=where)
 
 
-@router.patch("/api/audit/cuts/{cut_id}/verification")
-def verification(cut_id: str, change: CutChange, state: State, actor: Actor) -> DocumentResponse:
+@router.patch(
+    "/api/audit/cuts/{cut_id}/verification",
+    response_model=AuditCutView,
+    **writes(HTTPStatus.NOT_FOUND, *BODY_REFUSALS),
+)
+def change_cut_verification(
+    cut_id: str, change: CutChange, state: State, actor: Actor
+) -> DocumentResponse:
     """Change owner or verification; answers with the cut as it is then."""
+    registered_cut(state, cut_id)
     try:
         change_cut(state, cut_id, change, actor)
     except UnknownCutError as error:
@@ -88,19 +115,19 @@ def verification(cut_id: str, change: CutChange, state: State, actor: Actor) -> 
     return DocumentResponse(asdict(registered_cut(state, cut_id)))
 
 
-@router.get("/audit/cuts/{cut_id}.svg")
+@router.get("/audit/cuts/{cut_id}.svg", **_file("image/svg+xml"))
 def drawing(cut_id: str, state: State, window: str | None = None) -> Response:
-    """The stored picture of one cut, in the colours of white paper."""
-    return _download(state, cut_id, window, "svg", lambda found: on_paper(found.svg).encode())
+    """The stored picture of one cut, in the colours of white paper and with its letters."""
+    return _download(state, cut_id, window, "svg", _drawing_on_paper)
 
 
-@router.get("/audit/cuts/{cut_id}.png")
+@router.get("/audit/cuts/{cut_id}.png", **_file("image/png"))
 def picture(cut_id: str, state: State, window: str | None = None) -> Response:
     """The same as pixels."""
     return _download(state, cut_id, window, "png", lambda found: found.png)
 
 
-@router.get("/audit/cuts/{cut_id}.csv")
+@router.get("/audit/cuts/{cut_id}.csv", **_file("text/csv; charset=utf-8"))
 def table(cut_id: str, state: State, window: str | None = None) -> Response:
     """The table behind the picture."""
 
@@ -150,6 +177,10 @@ def _request_cut(state: ApiState, cut_id: str, trigger: str, actor: str) -> Tick
             return state.desk.request_cut(connection, cut_id, trigger=trigger, actor=actor)
     except DagsterError as error:
         raise UnavailableError(str(error)) from error
+
+
+def _drawing_on_paper(found: StoredPicture) -> bytes:
+    return with_letters(on_paper(found.svg)).encode()
 
 
 _MEDIA_TYPES = {"svg": "image/svg+xml", "png": "image/png", "csv": "text/csv; charset=utf-8"}

@@ -1,13 +1,63 @@
-"""Hears from the database that a number is new, so that no screen waits for its next read."""
+"""Hears from the database that a number is new, so that nobody is told an old one."""
 
 import threading
 from collections.abc import Callable
+from typing import Any
 
 import psycopg
+from psycopg import Notify
+
+from heartbeat.postgres_session import connect
+from heartbeat_api.database import UnavailableError, reason_of
 
 _LISTEN = "listen heartbeat_changed"
 _LOOK_SECONDS = 0.1
 _QUIET_SECONDS = 1.0
+
+
+class Changes:
+    """Tells whether anything was committed since the last time that it was asked.
+
+    Postgres hands a listening session what was notified before it answers the session's next
+    statement, so that a change whose commit anybody has seen is never missed.
+    """
+
+    def __init__(self, database_url: str) -> None:
+        self._database_url = database_url
+        self._connection: psycopg.Connection[Any] | None = None
+        self._heard: list[Notify] = []
+
+    def since_last_asked(self) -> bool:
+        """Also true when that is not known, as after a lost connection; UnavailableError."""
+        try:
+            return self._connected() or self._has_heard()
+        except psycopg.Error:
+            self.close()  # one that was lost between two questions says nothing of the next
+        try:
+            return self._connected()
+        except psycopg.Error as error:
+            raise UnavailableError(reason_of(error)) from error
+
+    def close(self) -> None:
+        """Listen no more until asked again."""
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+    def _connected(self) -> bool:
+        """Whether it had to connect."""
+        if self._connection is not None:
+            return False
+        self._connection = _listening(self._database_url)
+        self._connection.add_notify_handler(self._heard.append)
+        return True
+
+    def _has_heard(self) -> bool:
+        assert self._connection is not None
+        self._connection.execute("select 1")
+        heard = bool(self._heard)
+        self._heard.clear()
+        return heard
 
 
 class ChangeListener:
@@ -37,9 +87,18 @@ class ChangeListener:
                 self._closed.wait(_QUIET_SECONDS)
 
     def _hear(self) -> None:
-        with psycopg.connect(self._database_url, autocommit=True, connect_timeout=2) as connection:
-            connection.execute(_LISTEN)
+        with _listening(self._database_url) as connection:
             while not self._closed.is_set():
                 if any(connection.notifies(timeout=_LOOK_SECONDS, stop_after=1)):
                     self._when_changed()
                     self._closed.wait(_QUIET_SECONDS)
+
+
+def _listening(database_url: str) -> psycopg.Connection[Any]:
+    connection = connect(database_url, autocommit=True, connect_timeout="2")
+    try:
+        connection.execute(_LISTEN)
+    except psycopg.Error:
+        connection.close()
+        raise
+    return connection

@@ -36,7 +36,7 @@ def chart_svg(sparkline: Sparkline, unit: str) -> Markup:
         '<svg width="86%" height="{}%" viewBox="0 0 400 100" preserveAspectRatio="none">{}</svg>'
     ).format(_PLOT_PERCENT, Markup("").join(shapes(sparkline, scale)))
     labels = Markup("").join(
-        Markup('<text class="{}" x="87%" y="{:.1f}%" dy=".35em">{}</text>').format(
+        Markup('<text class="{} end" x="100%" y="{:.1f}%" dy=".35em">{}</text>').format(
             label.kind, label.y * _PLOT_PERCENT / 100, label.text
         )
         for label in _apart(list(_labels(sparkline, scale, unit)))
@@ -95,8 +95,10 @@ def _days(scale: Scale) -> Iterator[Markup]:
     for tick in range(_TICKS + 1):
         ago = round((DAYS - 1) * (_TICKS - tick) / _TICKS)
         anchor = "start" if tick == 0 else "end" if tick == _TICKS else "middle"
-        yield Markup('<text class="day {}" x="{:.1f}%" y="99%">{}</text>').format(
+        between = " between" if tick % 2 else ""
+        yield Markup('<text class="day {}{}" x="{:.1f}%" y="99%">{}</text>').format(
             anchor,
+            between,
             scale.x(scale.last - timedelta(days=ago)) / 400 * 86,
             f"{scale.last - timedelta(days=ago):%-d %b}",
         )

@@ -18,7 +18,7 @@ def csv_table(rows: Sequence[Mapping[str, object]]) -> bytes:
     table = csv.DictWriter(written, columns, restval="")
     table.writerow({column: _field(column) for column in columns})
     table.writerows({key: _field(value) for key, value in row.items()} for row in rows)
-    return written.getvalue().encode("utf-8-sig")
+    return written.getvalue().encode("utf-8-sig", errors="replace")
 
 
 def _field(value: object) -> object:

@@ -7,16 +7,14 @@ from typing import Any
 import psycopg
 from psycopg_pool import ConnectionPool
 
-_PATIENCE_SECONDS = 2.0
-_SESSION = " ".join(
-    (
-        "-c default_transaction_read_only=on",
-        "-c default_transaction_isolation=repeatable\\ read",
-        "-c statement_timeout=5s",
-        "-c timezone=UTC",
-    )
-)
+from heartbeat.postgres_session import Session, begin, with_parameters
 
+_PATIENCE_SECONDS = 2.0
+_SETTINGS = {
+    "default_transaction_read_only": "on",
+    "default_transaction_isolation": "repeatable read",
+    "statement_timeout": "5s",
+}
 
 _READ_WRITE = b"set transaction isolation level read committed, read write"
 
@@ -30,14 +28,16 @@ class Database:
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool(
-            url,
+            with_parameters(url, connect_timeout="2"),
+            connection_class=Session,
+            kwargs={"autocommit": True},
+            configure=_configure,
             min_size=0,
             max_size=4,
             open=False,
             timeout=_PATIENCE_SECONDS,
             reconnect_timeout=_PATIENCE_SECONDS,
             check=ConnectionPool.check_connection,
-            kwargs={"options": _SESSION, "connect_timeout": 2},
         )
 
     def open(self) -> None:
@@ -58,7 +58,7 @@ class Database:
             with self._pool.connection() as connection:
                 yield connection
         except psycopg.Error as error:
-            raise UnavailableError(_reason(error)) from error
+            raise UnavailableError(reason_of(error)) from error
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection[Any]]:
@@ -68,7 +68,13 @@ class Database:
             yield connection
 
 
-def _reason(error: psycopg.Error) -> str:
+def _configure(session: Session) -> None:
+    begin(session, _SETTINGS)
+    session.autocommit = False
+
+
+def reason_of(error: psycopg.Error) -> str:
+    """Why the database does not answer, on one line."""
     if isinstance(error, psycopg.errors.UndefinedTable | psycopg.errors.InvalidSchemaName):
         return "the database has no schema heartbeat of this version yet"
     first_line = str(error).strip().partition("\n")[0]

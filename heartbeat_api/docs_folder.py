@@ -51,8 +51,11 @@ class DocsFolder:
         return path if path is not None and path.suffix in _PICTURES else None
 
     def _inside(self, name: str) -> Path | None:
-        path = (self._folder / name).resolve()
-        return path if path.is_relative_to(self._folder) and path.is_file() else None
+        try:
+            path = (self._folder / name).resolve()
+            return path if path.is_relative_to(self._folder) and path.is_file() else None
+        except (ValueError, OSError):  # a name with a NUL, or one too long to be a file's
+            return None
 
 
 def _title(path: Path) -> str:

@@ -36,12 +36,14 @@ class Face:
     """One metric ready to be written; every text is plain and escaped by the template.
 
     `tier` is red, amber, unknown or ok and names box and shape; `state` is the word before the age
-    of `since` ("red 87 d", "for 6 d"); `new` marks a red younger than a day. `digits` is the width
-    of figure and unit in digits of the figure, 1 to 16, from which the style sheet takes a size
-    that fits. `compare` sets the value against what is typical or against its line. `trouble` says
-    what is wrong with the signal, and is empty while it is fine; `brief` is the value, or its
-    absence, on a line, and `last_value` the last good one, of the age `last_good`. `source_age` is
-    coloured by `source_freshness`; None: nobody knows it. `watched` is on a watchlist.
+    of `since` ("red 87 d", "for 6 d"); with `at_least` nobody knows what was before ("red for at
+    least 89 d"). `new` marks a red younger than a day. `digits` is the width of figure and unit in
+    digits of the figure, 1 to 16, from which the style sheet takes a size that fits. `why` is what
+    decided the state, and `compare` sets the value against what is typical, unless `why` does so.
+    `trouble` says what is wrong with the signal, and is empty while it is fine; `brief` is the
+    value, or its absence, on a line, and `last_value` the last good one, of the age `last_good`.
+    `source_age` is coloured by `source_freshness`; None: nobody knows it. `watched` is on a
+    watchlist.
     """
 
     tier: str
@@ -53,6 +55,7 @@ class Face:
     verified: bool
     state: str
     since: Age
+    at_least: bool
     new: bool
     figure: str
     unit: str
@@ -60,6 +63,7 @@ class Face:
     value: str
     brief: str
     period: str
+    why: str
     compare: str
     trouble: str
     last_value: str
@@ -81,9 +85,11 @@ def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = F
     """The face of one metric at `now`; moments are written in `zone`."""
     tier = tier_of(metric)
     parts = value_parts(metric.value, metric.unit) if metric.value is not None else _NO_VALUE
-    new = tier == "red" and metric.signal is Signal.OK and now - metric.since < _NEW
+    computes_red = tier == "red" and metric.signal is Signal.OK
+    new = computes_red and not metric.since_at_least and now - metric.since < _NEW
     state = _state(tier, metric, new=new)
-    since = moment_text(metric.since, zone)
+    since = since_text(metric, zone)
+    why = _why(metric)
     spoken = f"{metric.value_text or 'no value'}, {_SPOKEN[tier]} since {since}"
     return Face(
         tier=tier,
@@ -95,6 +101,7 @@ def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = F
         verified=metric.verification_state == "verified",
         state=state,
         since=age_of(metric.since, now),
+        at_least=metric.since_at_least,
         new=new,
         figure=parts.figure,
         unit=parts.unit,
@@ -102,7 +109,8 @@ def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = F
         value=metric.value_text or _NO_VALUE.figure,
         brief=_brief(tier, metric),
         period=_PERIODS[metric.period],
-        compare=_compare(metric),
+        why=why,
+        compare=_compare(metric, why),
         trouble=_trouble(metric),
         last_value=metric.value_text or "no value yet",
         last_good=age_of(metric.computed_at, now)
@@ -135,17 +143,30 @@ def _digits(parts: ValueParts) -> int:
     return min(16, max(1, ceil(len(parts.figure) + len(parts.unit) * 0.45)))
 
 
+def since_text(metric: MetricView, zone: ZoneInfo) -> str:
+    """When the present state began, as far as it is known."""
+    began = moment_text(metric.since, zone)
+    return f"{began} or earlier" if metric.since_at_least else began
+
+
 def _state(tier: str, metric: MetricView, *, new: bool) -> str:
     if tier != "red":
         return "for"
     if metric.signal is not Signal.OK:
-        return "error"
+        return "error for" if metric.since_at_least else "error"
+    if metric.since_at_least:
+        return "red for"
     return "new" if new else "red"
 
 
-def _compare(metric: MetricView) -> str:
-    """The distance from typical; of a metric without a band, what decided, without its value."""
-    return metric.delta_text or metric.reason.removeprefix(f"{metric.value_text} is ")
+def _why(metric: MetricView) -> str:
+    """What decided the state, without the value, which stands above it."""
+    return metric.reason.removeprefix(f"{metric.value_text} is ")
+
+
+def _compare(metric: MetricView, why: str) -> str:
+    """The distance from typical, after the reason: alone, "+2.8 pp" on a red reads as good news."""
+    return "" if "typical" in why else metric.delta_text or ""
 
 
 def _trouble(metric: MetricView) -> str:

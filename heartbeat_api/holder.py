@@ -1,5 +1,6 @@
 """The last good read of something, shared by any number of requests."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -7,8 +8,6 @@ from collections.abc import Callable, Hashable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
-
-from anyio import to_thread
 
 from heartbeat_api.database import UnavailableError
 
@@ -55,6 +54,10 @@ class Holder(Generic[Value]):
     A request waits for a read only when what is held is older than two seconds, or nothing is. A
     failed read keeps the last good value and is not tried again within the second. `beforehand` is
     called with each reading before any request gets it, to make what requests will ask for.
+
+    With `changed`, which says whether anything has changed since it was last called, no request
+    gets a reading from before a change that was there when it asked: it waits for a look that
+    begins after it, which all who ask meanwhile share, and for a read where the look found one.
     """
 
     def __init__(
@@ -62,38 +65,64 @@ class Holder(Generic[Value]):
         read: Callable[[], Value],
         *,
         beforehand: Sequence[Callable[[Reading[Value]], object]] = (),
+        changed: Callable[[], bool] | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._read = read
         self._beforehand = beforehand
+        self._changed = changed
         self._clock = clock
         self._lock = threading.Lock()
         self._reader = ThreadPoolExecutor(1, thread_name_prefix="holder")
+        self._looker = ThreadPoolExecutor(1, thread_name_prefix="looks")
         self._held: Reading[Value] = Reading(None, None)
         self._began = float("-inf")
         self._going_on: Future[None] | None = None
+        self._next_look: Future[None] | None = None
+        self._behind = False
+        """Whether a change was seen that no good read has followed yet."""
 
     def reading(self, patience_seconds: float | None = None) -> Reading[Value]:
         """The present reading; who has little patience may get an older one."""
-        awaited = self._awaited()
-        if awaited is not None:
-            wait([awaited], patience_seconds)
+        wait(self._awaited(), patience_seconds)
         return self._held
 
     async def read(self, patience_seconds: float | None = None) -> Reading[Value]:
-        """The present reading, without a thread unless it must be waited for."""
-        awaited = self._awaited()
-        if awaited is not None:
-            await to_thread.run_sync(wait, [awaited], patience_seconds)
+        """The present reading, without a thread of its own."""
+        # a request that is given up must not take along what others wait for: no wait_for here
+        if awaited := [asyncio.wrap_future(each) for each in self._awaited()]:
+            await asyncio.wait(awaited, timeout=patience_seconds)
         return self._held
 
-    def _awaited(self) -> Future[None] | None:
-        """The read that a request must wait for; begins one when it is time."""
+    def _awaited(self) -> list[Future[None]]:
+        """What a request must wait for; begins a read when it is time, and a look if need be."""
         with self._lock:
             age = self._clock() - self._began
             if age >= _LIFETIME_SECONDS and self._going_on is None:
                 self._going_on = self._reader.submit(self._renew)
-            return self._going_on if age >= _OLDEST_SECONDS else None
+            going_on = [self._going_on] if self._going_on and age >= _OLDEST_SECONDS else []
+            return [*going_on, *self._look_due(age)]
+
+    def _look_due(self, age: float) -> list[Future[None]]:
+        if self._changed is None or (self._held.failure and age < _LIFETIME_SECONDS):
+            return []
+        if self._next_look is None:
+            self._next_look = self._looker.submit(self._look, self._changed)
+        return [self._next_look]
+
+    def _look(self, changed: Callable[[], bool]) -> None:
+        with self._lock:
+            self._next_look = None  # who asks from here on needs a look of their own
+        try:
+            self._behind = changed() or self._behind
+        except UnavailableError as unavailable:
+            self._behind = True
+            with self._lock:
+                self._held = Reading(self._held.value, str(unavailable))
+                self._began = self._clock()
+            return
+        if self._behind:
+            self._behind = self.renewed().failure is not None
 
     def renewed(self) -> Reading[Value]:
         """A reading that began after this call: for the caller who has just written something."""
@@ -102,6 +131,7 @@ class Holder(Generic[Value]):
 
     def close(self) -> None:
         """Read no more."""
+        self._looker.shutdown()
         self._reader.shutdown()
 
     def _renew(self) -> None:

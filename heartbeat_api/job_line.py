@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
+from heartbeat.judgement.wording import counted
 from heartbeat.refresh.dagster_client import DagsterError
 from heartbeat.refresh.job import JobState, Phase, RefreshJob
 from heartbeat_api.moment import short_moment_text
@@ -45,10 +46,10 @@ def _job_text(job: RefreshJob, now: datetime, zone: ZoneInfo) -> str:
         return f"The refresh waits, {job.queue_place} in the queue"
     if job.phase is not Phase.ENDED:
         if job.cuts.planned:
-            return f"Drawing: {job.cuts.done} of {job.cuts.planned} windows"
+            return f"Drawing: {job.cuts.done} of {counted(job.cuts.planned, 'window')}"
         tables, metrics = job.tables, job.metrics
         return (
-            f"Refreshing: {tables.done} of {tables.planned} tables landed, "
+            f"Refreshing: {tables.done} of {counted(tables.planned, 'table')} landed, "
             f"{metrics.done} of {metrics.planned} computed"
         )
     at = short_moment_text(job.ended_at, now, zone)

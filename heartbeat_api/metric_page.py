@@ -9,13 +9,13 @@ from zoneinfo import ZoneInfo
 from markupsafe import Markup
 
 from heartbeat.audit.audit_view import AuditRegistry
-from heartbeat.judgement.wording import value_text
+from heartbeat.judgement.wording import counted, value_text
 from heartbeat.metrics.backtest import Backtest, LineBacktest
 from heartbeat.metrics.metric_rows import Observation
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.audit_page import cut_href
 from heartbeat_api.chart import chart_svg, legend
-from heartbeat_api.face import Face, face, metric_href, tier_of
+from heartbeat_api.face import Face, face, metric_href, since_text, tier_of
 from heartbeat_api.job_line import JobLine
 from heartbeat_api.moment import moment_text, short_moment_text
 from heartbeat_api.shell import Link
@@ -178,7 +178,7 @@ def _backtest_text(line: LineBacktest, days: int, state: str) -> str:
 
 
 def _days_text(days: int) -> str:
-    return "1 day" if days == 1 else f"{days} days"
+    return counted(days, "day")
 
 
 def _neighbours(metric: MetricView, snapshot: Snapshot) -> tuple[str, str, str]:
@@ -238,7 +238,7 @@ def _facts(metric: MetricView, zone: ZoneInfo) -> tuple[Fact, ...]:
         Fact("Computed", moment_text(metric.computed_at, zone)),
         Fact("Source as of", moment_text(metric.source_as_of, zone)),
         Fact("Freshness", metric.freshness),
-        Fact("In this state since", moment_text(metric.since, zone)),
+        Fact("In this state since", since_text(metric, zone)),
         Fact("Verification", _verification(metric)),
         Fact("Owner", metric.owner or _UNSET),
         *_restated(metric),
@@ -257,7 +257,7 @@ def _restated(metric: MetricView) -> tuple[Fact, ...]:
         for day in metric.restated[:_RESTATED_DAYS]
     ]
     if len(metric.restated) > _RESTATED_DAYS:
-        days.append(f"and {len(metric.restated) - _RESTATED_DAYS} days more")
+        days.append(f"and {_days_text(len(metric.restated) - _RESTATED_DAYS)} more")
     return (Fact("Restated", ", ".join(days)),) if days else ()
 
 
@@ -276,4 +276,4 @@ def _typical(metric: MetricView) -> str:
     if typical is None:
         return _UNSET
     mean, stddev = (value_text(number, metric.unit) for number in (typical.mean, typical.stddev))
-    return f"{mean} ± {stddev} over {typical.n} days"
+    return f"{mean} ± {stddev} over {_days_text(typical.n)}"

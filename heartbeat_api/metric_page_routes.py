@@ -2,18 +2,19 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from http import HTTPStatus
 
 from anyio import to_thread
 from fastapi import APIRouter, HTTPException, Request
-from pydantic import ValidationError
+from pydantic import TypeAdapter, ValidationError
 from starlette.responses import HTMLResponse, RedirectResponse, Response
 
 from heartbeat.metrics.backtest import BacktestError, backtest
 from heartbeat.metrics.metric_rows import read_days, read_observations
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat.metrics.operator_change import (
+    Amount,
     OperatorChange,
     RefusedChangeError,
     UnknownMetricError,
@@ -42,10 +43,12 @@ router = APIRouter(prefix="/m/{code}", include_in_schema=False)
 @router.get("")
 def page(code: str, request: Request, state: State, job: str | None = None) -> Response:
     """The page; with values of lines in the query, what those would have done."""
+    # in this order: a page that says that the refresh has ended shows the numbers that it made
+    shown_job = job_shown(state, job)
     metric = _found(state, code)
     typed = {name: value for name, value in request.query_params.items() if name != "job"}
     tried = _backtest(state, metric, typed) if typed.keys() & set(LINE_FIELDS) else ()
-    return _page(state, metric, Draft(typed, backtest=tried), job=job_shown(state, job))
+    return _page(state, metric, Draft(typed, backtest=tried), job=shown_job)
 
 
 @router.post("")
@@ -115,6 +118,7 @@ def _page(
     status: int = HTTPStatus.OK,
 ) -> Response:
     snapshot = state.snapshots.reading().required()
+    metric = snapshot.metric(metric.metric_id) or metric  # all of a page is of one reading
     with state.database.reading() as connection:
         runs = read_observations(connection, metric.metric_id, LAST_RUNS)
     now = datetime.now(UTC)
@@ -135,6 +139,9 @@ def _backtest(state: ApiState, metric: MetricView, typed: Mapping[str, str]) -> 
         return (str(error),)
 
 
+_AMOUNT = TypeAdapter[Decimal](Amount)
+
+
 class _NoNumberError(Exception):
     pass
 
@@ -142,12 +149,9 @@ class _NoNumberError(Exception):
 def _number(typed: Mapping[str, str], name: str) -> Decimal | None:
     text = typed.get(name, "").strip()
     try:
-        number = Decimal(text) if text else None
-    except InvalidOperation:
-        number = Decimal("nan")
-    if number is not None and not number.is_finite():
-        raise _NoNumberError(f"{text} is not a number")
-    return number
+        return _AMOUNT.validate_python(text) if text else None
+    except ValidationError as error:
+        raise _NoNumberError(f"{text[:40]} is not a number of at most 40 digits") from error
 
 
 def _found(state: ApiState, code: str) -> MetricView:

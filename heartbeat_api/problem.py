@@ -1,6 +1,9 @@
 """Errors as RFC 9457 problem documents."""
 
+import json
+from dataclasses import asdict, dataclass
 from http import HTTPStatus
+from typing import Any
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -11,24 +14,41 @@ from heartbeat_api.database import UnavailableError
 from heartbeat_api.security import SECURITY_HEADERS
 
 
+@dataclass(frozen=True)
+class Problem:
+    """Why a request was not answered (RFC 9457)."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str
+
+
 class ProblemResponse(JSONResponse):
-    """`application/problem+json`: type, title, status, detail, instance."""
+    """A Problem as `application/problem+json`."""
 
     media_type = "application/problem+json"
+
+    def render(self, content: Any) -> bytes:
+        """The UTF-8 bytes; what is no Unicode text, as a client may send it, becomes "?"."""
+        return json.dumps(content, ensure_ascii=False).encode(errors="replace")
 
 
 def problem(
     request: Request, status: int, detail: str, headers: dict[str, str] | None = None
 ) -> ProblemResponse:
     """The problem document of one request."""
-    document = {
-        "type": "about:blank",
-        "title": HTTPStatus(status).phrase,
-        "status": status,
-        "detail": detail,
-        "instance": request.url.path,
-    }
-    return ProblemResponse(document, status, headers={**SECURITY_HEADERS, **(headers or {})})
+    document = Problem(
+        type="about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=request.scope["path"],  # request.url fails on a Host that is none
+    )
+    return ProblemResponse(
+        asdict(document), status, headers={**SECURITY_HEADERS, **(headers or {})}
+    )
 
 
 def install_problem_handlers(app: FastAPI) -> None:
@@ -41,7 +61,24 @@ def install_problem_handlers(app: FastAPI) -> None:
 
 def _http(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, HTTPException)
-    return problem(request, error.status_code, error.detail, dict(error.headers or {}))
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_allowed(request))
+    return problem(request, error.status_code, error.detail, headers)
+
+
+def _allowed(request: Request) -> list[str]:
+    """The methods of all routes of the path; Starlette names those of the first one only."""
+    template = getattr(request.scope.get("route"), "path", None)
+    methods = {
+        method
+        for route in (*request.app.routes, *getattr(request.app.state, "routes", ()))
+        if template is not None and getattr(route, "path", None) == template
+        for method in route.methods
+    }
+    if "GET" in methods or not methods:  # what is mounted, static files, is read only
+        methods |= {"GET", "HEAD"}
+    return sorted(methods)
 
 
 def _validation(request: Request, error: Exception) -> ProblemResponse:

@@ -11,7 +11,10 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from heartbeat.refresh.dagster_client import DagsterError
 from heartbeat.refresh.desk import Ticket
+from heartbeat.refresh.job import RefreshJob
 from heartbeat.refresh.scope import UnknownScopeError
+from heartbeat_api.active_job import ActiveJob
+from heartbeat_api.api_document import BODY_REFUSALS, reads, writes
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse
 from heartbeat_api.state import Actor, ApiState, State
@@ -31,7 +34,12 @@ class RecomputeRequest(BaseModel):
     trigger: Literal["ui", "schedule", "api"] = "api"
 
 
-@router.post("/recompute", status_code=HTTPStatus.ACCEPTED)
+_JOB = {"operationId": "job", "parameters": {"job_id": "$response.body#/job_id"}}
+_ASKED = writes(HTTPStatus.NOT_FOUND, *BODY_REFUSALS)
+_ASKED["responses"] |= {HTTPStatus.ACCEPTED.value: {"links": {"job": _JOB}}}
+
+
+@router.post("/recompute", status_code=HTTPStatus.ACCEPTED, response_model=Ticket, **_ASKED)
 async def recompute(request: RecomputeRequest, state: State, actor: Actor) -> DocumentResponse:
     """Land what the metrics read and compute them; a job that does so already is joined."""
     metric_ids = None if request.metric_ids == "all" else request.metric_ids
@@ -43,7 +51,11 @@ async def recompute(request: RecomputeRequest, state: State, actor: Actor) -> Do
     )
 
 
-@router.get("/recompute/{job_id}")
+@router.get(
+    "/recompute/{job_id}",
+    response_model=RefreshJob,
+    **reads(HTTPStatus.NOT_FOUND, HTTPStatus.UNPROCESSABLE_ENTITY),
+)
 def job(job_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")], state: State) -> DocumentResponse:
     """How a job goes, or went."""
     try:
@@ -56,10 +68,10 @@ def job(job_id: Annotated[str, Path(pattern=r"^[0-9a-f-]{36}$")], state: State) 
     return DocumentResponse(found)
 
 
-@router.get("/active-job")
+@router.get("/active-job", response_model=ActiveJob, **reads())
 async def active_job(state: State) -> DocumentResponse:
     """The job that runs, or waits; null without any. One read a second for all who ask."""
-    return DocumentResponse({"job": (await state.jobs.read()).fresh().job})
+    return DocumentResponse((await state.jobs.read()).fresh())
 
 
 async def request_refresh(

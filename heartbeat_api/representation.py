@@ -9,6 +9,8 @@ from http import HTTPStatus
 from fastapi import Request
 from starlette.responses import Response
 
+from heartbeat_api.negotiation import accepts_gzip
+
 _COMPRESSION = 5
 _DIGEST_BYTES = 9
 
@@ -42,7 +44,7 @@ class Representation:
         headers = {"ETag": self.etag, "Vary": "Accept-Encoding", "Cache-Control": caching}
         if self.version in _versions(request.headers.get("if-none-match", "")):
             return Response(status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-        if "gzip" not in request.headers.get("accept-encoding", ""):
+        if not accepts_gzip(request.headers.get("accept-encoding", "")):
             return Response(self.body, media_type=self.media_type, headers=headers)
         headers["Content-Encoding"] = "gzip"
         return Response(self._compressed, media_type=self.media_type, headers=headers)

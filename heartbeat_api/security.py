@@ -11,8 +11,8 @@ SECURITY_HEADERS = {
     "Referrer-Policy": "same-origin",
 }
 
-DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; sandbox"
-"""For a stored SVG: it may style itself and can do nothing else, even when opened on its own."""
+DRAWING_POLICY = "default-src 'none'; style-src 'unsafe-inline'; font-src data:; sandbox"
+"""For a stored SVG: it has style and letters of its own, and can do nothing else anywhere."""
 
 
 class SecurityHeaders:

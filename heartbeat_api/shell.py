@@ -1,5 +1,6 @@
 """The frame that all pages share: where one can go, how old the numbers are, what time it is."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -7,9 +8,13 @@ from zoneinfo import ZoneInfo
 
 from heartbeat.judgement.freshness import Freshness, freshness
 from heartbeat.judgement.pulse import blind_since
+from heartbeat.landing.landing_state import LandingState
 from heartbeat.metrics.metric_view import MetricView
 from heartbeat_api.moment import short_moment_text
 from heartbeat_api.snapshot import Snapshot
+
+NO_POLL = "none yet"
+"""What stands for the age of the sources before any has landed."""
 
 _STALE = (Freshness.AMBER, Freshness.RED)
 
@@ -25,13 +30,15 @@ class Link:
 
 @dataclass(frozen=True)
 class DataChip:
-    """How fresh the numbers are: when the newest was computed, how many have an old source.
+    """How fresh the sources are: the oldest poll behind a number, how many of them are too old.
 
-    `blind` is when anything was computed last, while the engine does nothing; else empty.
+    `refresh` is what a refresh did not land, until one does; `blind` is when anything was computed
+    last, while the engine does nothing. Both are empty while all is well.
     """
 
     time: str
     stale: str
+    refresh: str
     blind: str
 
 
@@ -77,20 +84,31 @@ def data_chip(
     snapshot: Snapshot | None, now: datetime, zone: ZoneInfo, watchlist: str | None = None
 ) -> DataChip:
     """What is to be said of the numbers of a watchlist, or of all, at `now`."""
-    metrics = snapshot.on(watchlist) if snapshot else ()
-    blind = blind_since(snapshot.last_compute, now) if snapshot else None
+    if snapshot is None:
+        return DataChip(time=NO_POLL, stale="", refresh="", blind="")
+    oldest = snapshot.sources_as_of(watchlist)
+    blind = blind_since(snapshot.last_compute, now)
     return DataChip(
-        time=_newest(metrics, now, zone),
-        stale=_stale(metrics, now),
+        time=short_moment_text(oldest, now, zone) if oldest else NO_POLL,
+        stale=_stale(snapshot.on(watchlist), now),
+        refresh=refresh_text(snapshot.landing, now, zone),
         blind=short_moment_text(blind, now, zone) if blind else "",
     )
 
 
-def _newest(metrics: Sequence[MetricView], now: datetime, zone: ZoneInfo) -> str:
-    computed = [metric.computed_at for metric in metrics if metric.computed_at is not None]
-    return short_moment_text(max(computed), now, zone) if computed else "none yet"
+def refresh_text(landing: LandingState, now: datetime, zone: ZoneInfo) -> str:
+    """What did not land, and when that was; empty when all is well."""
+    failed_at = landing.failed_at
+    return landing.text(short_moment_text(failed_at, now, zone) if failed_at else "")
 
 
 def _stale(metrics: Sequence[MetricView], now: datetime) -> str:
-    number = sum(freshness(each.period, each.source_as_of, now) in _STALE for each in metrics)
-    return f"{number} stale" if number else ""
+    """How many values have an old source, and how many one of which nobody knows the age."""
+    ages = Counter(
+        freshness(each.period, each.source_as_of, now)
+        for each in metrics
+        if each.value is not None and each.reads
+    )
+    stale = sum(ages[age] for age in _STALE)
+    told = ((stale, "stale"), (ages[Freshness.UNKNOWN], "of unknown age"))
+    return ", ".join(f"{number} {word}" for number, word in told if number)

@@ -7,12 +7,18 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry
+from heartbeat.landing.landing_state import (
+    LandingState,
+    read_landing_state,
+    read_left_attempts,
+)
 from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_prose
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.metrics.watchlists import Watchlists, read_watchlists
 from heartbeat_api.database import Database
 
 _NO_CUTS = AuditRegistry(())
+_NOTHING_LANDS = LandingState()
 
 
 @dataclass(frozen=True)
@@ -20,7 +26,7 @@ class Snapshot:
     """All metrics in the order of the wall, and their prose by metric_id, as of one moment.
 
     `watchlists` has metric_ids by name; `last_compute` is when any metric was computed last, well
-    or not.
+    or not; `landing` tells which tables did not land.
     """
 
     as_of: datetime
@@ -29,6 +35,7 @@ class Snapshot:
     watchlists: Watchlists = field(default_factory=dict)
     cuts: AuditRegistry = _NO_CUTS
     last_compute: datetime | None = None
+    landing: LandingState = _NOTHING_LANDS
 
     def metric(self, name: str) -> MetricView | None:
         """The metric of that metric_id or code, or None."""
@@ -41,6 +48,11 @@ class Snapshot:
         chosen = self.watchlists.get(watchlist, frozenset())
         return tuple(view for view in self.metrics if view.metric_id in chosen)
 
+    def sources_as_of(self, watchlist: str | None = None) -> datetime | None:
+        """The oldest poll behind the values of a watchlist, or of all; None: none is known."""
+        polls = (view.source_as_of for view in self.on(watchlist) if view.value is not None)
+        return min((poll for poll in polls if poll is not None), default=None)
+
     @cached_property
     def watched(self) -> frozenset[str]:
         """The metric_ids that are on any watchlist."""
@@ -51,6 +63,8 @@ def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
     """Read all metrics in one transaction; raises UnavailableError."""
     now = datetime.now(UTC)
     with database.reading() as connection:
+        left = read_left_attempts(connection)
+    with database.reading() as connection:
         return Snapshot(
             as_of=now,
             metrics=read_metrics(connection, now=now, zone=zone),
@@ -58,4 +72,5 @@ def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
             watchlists=read_watchlists(connection),
             cuts=read_audit_registry(connection),
             last_compute=read_last_compute(connection),
+            landing=read_landing_state(connection, left),
         )

@@ -14,5 +14,9 @@ _environment = Environment(
 
 
 def render(template: str, **context: object) -> str:
-    """The HTML of a page; what the template needs and nobody gave is an error."""
-    return _environment.get_template(template).render(build=build_id(), **context)
+    """The HTML of a page; what the template needs and nobody gave is an error.
+
+    What is no Unicode text, as a cut's JSON may hold it, becomes "?".
+    """
+    page = _environment.get_template(template).render(build=build_id(), **context)
+    return page.encode(errors="replace").decode()

@@ -6,13 +6,17 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Response
 
 from heartbeat.metrics.watchlists import WatchlistNameError, unwatch, watch
+from heartbeat_api.api_document import reads, writes
 from heartbeat_api.document import DocumentResponse
 from heartbeat_api.state import Actor, ApiState, State
 
 router = APIRouter(prefix="/api/watchlists", default_response_class=DocumentResponse)
 
 
-@router.get("")
+_NAMED = (HTTPStatus.NOT_FOUND,)
+
+
+@router.get("", response_model=dict[str, list[str]], **reads())
 async def watchlists(state: State) -> DocumentResponse:
     """The metric_ids of every watchlist by its name, in the order of the wall."""
     snapshot = (await state.snapshots.read()).required()
@@ -21,14 +25,14 @@ async def watchlists(state: State) -> DocumentResponse:
     )
 
 
-@router.put("/{watchlist}/{metric}", status_code=HTTPStatus.NO_CONTENT)
+@router.put("/{watchlist}/{metric}", status_code=HTTPStatus.NO_CONTENT, **writes(*_NAMED))
 def put(watchlist: str, metric: str, state: State, actor: Actor) -> Response:
     """Put a metric, by metric_id or code, on a watchlist, which begins with its first."""
     change_watchlist(state, watch, watchlist, metric, actor)
     return Response(status_code=HTTPStatus.NO_CONTENT)
 
 
-@router.delete("/{watchlist}/{metric}", status_code=HTTPStatus.NO_CONTENT)
+@router.delete("/{watchlist}/{metric}", status_code=HTTPStatus.NO_CONTENT, **writes(*_NAMED))
 def delete(watchlist: str, metric: str, state: State, actor: Actor) -> Response:
     """Take a metric, by metric_id or code, from a watchlist, which ends with its last."""
     change_watchlist(state, unwatch, watchlist, metric, actor)

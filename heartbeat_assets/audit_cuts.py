@@ -2,7 +2,6 @@
 
 from datetime import UTC, datetime
 
-import psycopg
 from dagster import (
     AssetExecutionContext,
     AssetKey,
@@ -19,6 +18,9 @@ from heartbeat.audit.audit_snapshot import (
     store_chart_runtime,
     sync_cuts,
 )
+from heartbeat.judgement.grouped import grouped
+from heartbeat.judgement.wording import counted
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
 from heartbeat.settings import Settings
@@ -49,7 +51,7 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         deps=_upstream(cut, project),
     )
     def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             sync_cuts(connection, project.cuts)
             store_chart_runtime(connection)
         as_of = datetime.now(UTC)
@@ -79,9 +81,9 @@ def _metadata(outcomes: list[SnapshotOutcome]) -> dict[str, str | int]:
 def _fail_for(outcomes: list[SnapshotOutcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
-        reasons = "; ".join(f"{outcome.window_key}: {outcome.error}" for outcome in failed)
+        reasons = "; ".join(grouped((each.window_key, each.error or "") for each in failed))
         raise Failure(
-            f"{len(failed)} of {len(outcomes)} windows failed; their last good snapshots stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(outcomes), 'window')} failed; their last good "
+            f"snapshots stay. {reasons}",
             allow_retries=False,
         )

@@ -21,6 +21,8 @@ from dagster_dlt.translator import DltResourceTranslatorData
 
 from heartbeat.identifier import ascii_name
 from heartbeat.judgement.freshness import source_age
+from heartbeat.judgement.grouped import grouped
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import schema_pipeline
@@ -145,9 +147,9 @@ def _kept(context: AssetExecutionContext, landed: Collection[AssetKey]) -> Itera
 def _fail_for(loads: Sequence[TableLoad]) -> None:
     failed = [load for load in loads if load.error is not None]
     if failed:
-        reasons = "; ".join(f"{load.qualified_name}: {load.error}" for load in failed)
+        reasons = "; ".join(grouped((load.qualified_name, load.error or "") for load in failed))
         raise Failure(
-            f"{len(failed)} of {len(loads)} tables did not land; their last good rows stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(loads), 'table')} did not land; their last good "
+            f"rows stay. {reasons}",
             allow_retries=False,
         )

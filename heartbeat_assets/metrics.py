@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -21,12 +20,15 @@ from dagster import (
 )
 
 from heartbeat.judgement.freshness import freshness, source_age
+from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.status import Status
+from heartbeat.judgement.wording import counted
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
-from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
+from heartbeat.registration import register
 from heartbeat.settings import Settings
 from heartbeat_assets.landing import RECONCILE_TAG
 from heartbeat_assets.table_key import table_key
@@ -62,8 +64,8 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
     def compute_metrics(
         context: AssetExecutionContext,
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        with psycopg.connect(settings.database_url) as connection:
-            sync(connection, project.metrics)
+        with connect(settings.database_url) as connection:
+            register(connection, project, settings.zone)
         checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []
         for outcome in compute_and_store(
@@ -177,9 +179,9 @@ def _check(outcome: Outcome) -> AssetCheckResult:
 def _fail_for(outcomes: list[Outcome]) -> None:
     failed = [outcome for outcome in outcomes if outcome.error is not None]
     if failed:
-        reasons = "; ".join(f"{outcome.metric_id}: {outcome.error}" for outcome in failed)
+        reasons = "; ".join(grouped((each.metric_id, each.error or "") for each in failed))
         raise Failure(
-            f"{len(failed)} of {len(outcomes)} metrics failed; their last good values stay. "
-            f"{reasons}",
+            f"{len(failed)} of {counted(len(outcomes), 'metric')} failed; their last good "
+            f"values stay. {reasons}",
             allow_retries=False,
         )

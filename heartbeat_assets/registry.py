@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 
-import psycopg
 from dagster import (
     AssetCheckResult,
     AssetCheckSeverity,
@@ -15,8 +14,9 @@ from dagster import (
 )
 
 from heartbeat.audit.audit_snapshot import sync_cuts
-from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
+from heartbeat.registration import register
 from heartbeat.settings import Settings
 
 REGISTRY_KEY = AssetKey(["heartbeat", "registry"])
@@ -24,7 +24,7 @@ _CHECK = "every_file_can_be_used"
 
 
 def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
-    """Syncs metrics and cuts; its check fails with the list of files that cannot be used."""
+    """Syncs metrics, cuts and what lands; its check fails with the files that cannot be used."""
 
     @asset(
         key=REGISTRY_KEY,
@@ -33,8 +33,8 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
         check_specs=[AssetCheckSpec(_CHECK, asset=REGISTRY_KEY)],
     )
     def registry() -> Iterator[MaterializeResult[None]]:
-        with psycopg.connect(settings.database_url) as connection:
-            changes = sync(connection, project.metrics).changes
+        with connect(settings.database_url) as connection:
+            changes = register(connection, project, settings.zone).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(
             metadata={

@@ -52,19 +52,20 @@ with stays as (
     where "timestamp" < (select heartbeat.as_of() at time zone 'UTC')
 ),
 seen as (
-    -- everybody who is in review, on each full hour
+    -- everybody who is in review, on each full hour of the business clock
     select
         stays.entered_at,
         generate_series(
             greatest(
-                date_trunc('hour', stays.entered_at) + interval '1 hour',
-                date_trunc('hour', heartbeat.as_of() at time zone 'UTC' - interval '92 days')
+                date_trunc('hour', stays.entered_at at time zone 'UTC', zone.name) at time zone 'UTC' + interval '1 hour',
+                date_trunc('hour', heartbeat.as_of() - interval '92 days', zone.name) at time zone 'UTC'
             ),
             stays.left_at,
             interval '1 hour'
         ) as hour
     from stays
     join webbank_dict.profile_state s on s.id = stays.profile_state
+    cross join (select heartbeat.business_timezone() as name) as zone
     where s.code in ('KYC_IN_PROGRESS', 'AML_REVIEW')
 ),
 ages as (

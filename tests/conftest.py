@@ -8,14 +8,51 @@ from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import hypothesis
 import psycopg
 import pytest
 from psycopg import sql
+from xdist.remote import Producer
+from xdist.scheduler import LoadFileScheduling
 
 from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
+
+# a bank, a browser, kills or processes: more than `make check` has time for
+HEAVY = frozenset(
+    {
+        "acceptance",
+        "integration/audit_cuts",
+        "integration/test_api_document.py",
+        "integration/test_author_commands.py",
+        "integration/test_bank_incidents.py",
+        "integration/test_bank_truth.py",
+        "integration/test_cli.py",
+        "integration/test_code_location.py",
+        "integration/test_committed_states.py",
+        "integration/test_forkserver_launcher.py",
+        "integration/test_landing_killed.py",
+        "integration/test_landing_money.py",
+        "integration/test_landing_state.py",
+        "integration/test_landing_states.py",
+        "integration/test_landing_waits.py",
+        "integration/test_schedules.py",
+        "integration/test_session_defaults.py",
+        "integration/test_source_drift.py",
+        "integration/test_what_commands_tell.py",
+        "unit/demo_bank/test_bank_life.py",
+        "unit/demo_bank/test_bank_seeding.py",
+        "unit/heartbeat/test_chart_rendering.py",
+    }
+)
+
+# without a deadline, since a busy machine is no failure; the same examples each time, but in a soak
+hypothesis.settings.register_profile(
+    "repeatable", deadline=None, derandomize="HEARTBEAT_SOAK" not in os.environ
+)
+hypothesis.settings.load_profile("repeatable")
 
 _TEMPLATE = "migrated"
 _MEMORY = Path("/dev/shm")
@@ -33,6 +70,36 @@ def pytest_configure() -> None:
     unchosen = "TMPDIR" not in os.environ
     if unchosen and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
+
+
+BANK_OF_CUTS = "tests/integration/audit_cuts/"
+
+
+def kept_together(nodeid: str) -> str:
+    """Tests of the same are for the same worker: those of a file, and all of the cuts' bank."""
+    return BANK_OF_CUTS if nodeid.startswith(BANK_OF_CUTS) else nodeid.partition("::")[0]
+
+
+class ByFile(LoadFileScheduling):
+    def _split_scope(self, nodeid: str) -> str:
+        return kept_together(nodeid)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Producer) -> ByFile:
+    return ByFile(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if is_heavy(item.path):
+            item.add_marker(pytest.mark.heavy)
+
+
+def is_heavy(path: Path) -> bool:
+    """Whether a file of tests, or the folder that it is in, is among the heavy ones."""
+    inside = path.relative_to(Path(__file__).parent)
+    return any(str(each) in HEAVY for each in (inside, *inside.parents))
 
 
 @pytest.fixture(scope="session")

@@ -9,7 +9,7 @@ import inspect
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -28,6 +28,7 @@ from pydantic import (
     field_validator,
 )
 
+from heartbeat.audit.cut_code import CutCode, parsed
 from heartbeat.errors import ContentError
 from heartbeat.metrics.metric import METRIC_ID
 from heartbeat.table_reference import TableRef
@@ -80,6 +81,7 @@ class AuditCut:
     compute: Callable[..., Mapping[str, Any]]
     chart: Callable[[Mapping[str, Any]], Chart]
     definition_hash: str
+    words: tuple[str, ...]
     """Of its code and of the shared code that it imports, comments and layout left out."""
     path: Path
     line: int
@@ -216,7 +218,7 @@ def _load_cut(path: Path, package: str) -> AuditCut:
         raise ContentError(
             path, 1, f"{path.stem}: a cut's file name is a-z, 0-9 and _, at most 63 characters"
         )
-    tree = _parsed(path)
+    tree = parsed(path)
     module = _imported(path, tree, package)
     meta_line = _line_of_name(tree, "META")
     if meta_line is None:
@@ -224,6 +226,7 @@ def _load_cut(path: Path, package: str) -> AuditCut:
     meta = _checked_meta(path, module.META, _meta_node(tree), meta_line)
     compute = _checked_function(path, module, tree, "compute", (object(),), {"window": object()})
     chart = _checked_function(path, module, tree, "chart", (object(),), {})
+    code = CutCode.of(path, tree)
     return AuditCut(
         cut_id=path.stem,
         page=meta.page,
@@ -238,39 +241,11 @@ def _load_cut(path: Path, package: str) -> AuditCut:
         how_to_read=meta.how_to_read,
         compute=compute,
         chart=chart,
-        definition_hash=_definition_hash(path, tree),
+        definition_hash=code.hash,
+        words=code.words,
         path=path,
         line=meta_line,
     )
-
-
-def _definition_hash(path: Path, tree: ast.Module) -> str:
-    trees, waiting = {path: tree}, [tree]
-    while waiting:
-        for shared in _shared_modules(waiting.pop(), path.parent):
-            if shared not in trees:
-                trees[shared] = _parsed(shared)
-                waiting.append(trees[shared])
-    dumps = (f"{each.name}\n{ast.dump(trees[each])}\n" for each in sorted(trees))
-    return hashlib.sha256("".join(dumps).encode()).hexdigest()
-
-
-def _shared_modules(tree: ast.Module, folder: Path) -> Iterator[Path]:
-    """The files beside the cut that it imports from; a folder of code is not looked into."""
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom) and node.level == 1:
-            names = [node.module] if node.module else [alias.name for alias in node.names]
-            files = (folder / f"{name}.py" for name in names)
-            yield from (file for file in files if file.is_file())
-
-
-def _parsed(path: Path) -> ast.Module:
-    try:
-        return ast.parse(path.read_bytes(), str(path))
-    except SyntaxError as error:
-        raise ContentError(path, error.lineno or 1, f"not valid Python: {error.msg}") from error
-    except ValueError as error:
-        raise ContentError(path, 1, f"not valid Python: {error}") from error
 
 
 def _imported(path: Path, tree: ast.Module, package: str) -> ModuleType:

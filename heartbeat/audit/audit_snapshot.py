@@ -13,12 +13,12 @@ from typing import Any, Final, TypeAlias
 from uuid import UUID
 
 import numpy as np
-import psycopg
 from psycopg.types.json import Json as OrderedJson
 from psycopg.types.json import Jsonb
 
 from heartbeat.audit import chart_rendering
 from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
+from heartbeat.author_query import QueryError
 from heartbeat.errors import HeartbeatError
 from heartbeat.marts_session import (
     empty_tables,
@@ -26,6 +26,7 @@ from heartbeat.marts_session import (
     source_as_of,
     touched_tables,
 )
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
@@ -118,7 +119,7 @@ def compute_snapshot(
     """
     try:
         drawn = draw_cut(cut, window, settings, as_of=as_of)
-    except CutError as error:
+    except (CutError, QueryError) as error:
         return _store_error(settings, cut, window, run_id, str(error))
     if emptied := _emptied(settings, cut, window, drawn):
         told = f"no data: {_listed(emptied)} had rows at the last compute and has none now"
@@ -131,7 +132,8 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
 
     The cut reads in one read-only snapshot of the database, each statement within the settings'
     `statement_timeout`, and must read the tables of its `reads`, all of them and no other. Raises
-    CutError, UnknownWindowError, and psycopg's own errors when the database cannot be reached.
+    CutError, QueryError, UnknownWindowError, and psycopg's own errors when the database
+    cannot be reached.
     """
     if window not in cut.windows:
         raise UnknownWindowError(
@@ -139,9 +141,11 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
         )
     with reading_as_of(
         settings.database_url,
+        cut.reads,
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
+        lock_timeout=settings.lock_timeout,
     ) as connection:
         with _faults_of(cut, "compute"):
             payload = json_payload(cut.compute(connection, window=window))
@@ -149,7 +153,7 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
         oldest_poll = source_as_of(connection, cut.reads)
         empty_reads = empty_tables(connection, cut.reads)
     with _faults_of(cut, "chart"):
-        chart = chart_rendering.render(cut.chart(payload))
+        chart = chart_rendering.render(cut.chart(payload), settings.zone)
     return DrawnCut(payload, chart, oldest_poll, empty_reads)
 
 
@@ -202,6 +206,7 @@ def _columns(cut: AuditCut) -> dict[str, Any]:
         "methodology": cut.methodology,
         "how_to_read": cut.how_to_read,
         "definition_hash": cut.definition_hash,
+        "words": list(cut.words),
     }
 
 
@@ -228,7 +233,7 @@ def _emptied(
 ) -> frozenset[TableRef]:
     """The tables that have lost all their rows since the last good compute; none before one."""
     asked = {"cut_id": cut.cut_id, "window_key": window}
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         last_good = connection.execute(_SQL["last_good"], asked).fetchone()
     if last_good is None:
         return frozenset()
@@ -249,7 +254,7 @@ def _store(
         "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         connection.execute(_SQL["store"], row)
     return SnapshotOutcome(
         cut.cut_id,
@@ -265,7 +270,7 @@ def _store_error(
     settings: Settings, cut: AuditCut, window: str, run_id: str, error: str
 ) -> SnapshotOutcome:
     row = {"cut_id": cut.cut_id, "window_key": window, "error": error, "run_id": run_id}
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         connection.execute(_SQL["store_error"], row)
     return SnapshotOutcome(cut.cut_id, window, None, error, 0)
 

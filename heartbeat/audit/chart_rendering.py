@@ -5,16 +5,20 @@ import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import version
 from typing import Any, Final
 from xml.sax.saxutils import quoteattr
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import vl_convert
 
 from heartbeat.audit import chart_theme
+from heartbeat.audit.chart_dates import with_local_dates
 from heartbeat.audit.palette import on_paper
 from heartbeat.errors import HeartbeatError
+from heartbeat.typeface import FOLDER
 
 _VEGA_LITE: Final = ".".join(alt.SCHEMA_VERSION.removeprefix("v").split(".")[:2])
 _PNG_SCALE: Final = 2
@@ -41,16 +45,23 @@ class RenderedChart:
     png: bytes
 
 
-def render(chart: alt.TopLevelMixin) -> RenderedChart:
+def render(chart: alt.TopLevelMixin, zone: ZoneInfo) -> RenderedChart:
     """Draw the chart in the house theme; equal charts give equal specs and equal SVG text.
 
+    Moments are written in `zone`, the business time zone.
+
     Raises ChartError when the chart refers to an address (data, image or link: the wall requests
-    nothing from elsewhere), holds a number that JSON cannot, or cannot be drawn.
+    nothing from elsewhere), names a font, holds a number that JSON cannot, or cannot be drawn.
     """
-    spec = _spec(chart)
-    addresses = list(_addresses(spec, "chart"))
-    if addresses:
-        raise ChartError(f"{addresses[0]} refers to a URL; put the data into the chart itself")
+    spec = with_local_dates(_spec(chart), zone)
+    for place, name, _ in _settings(spec, "chart"):
+        if name in _ADDRESS_KEYS:
+            raise ChartError(f"{place} refers to a URL; put the data into the chart itself")
+    for place, name, value in _settings(spec, "chart"):
+        # a text in a font that the machine does not have is not drawn at all
+        if name.lower().endswith("font") and value != chart_theme.FONT:
+            raise ChartError(f"{place} names the font {value!r}; leave it to the house theme")
+    _bring_typeface()
     with _reasons():
         drawn = vl_convert.vegalite_to_svg(spec, vl_version=_VEGA_LITE, allowed_base_urls=[])
         svg = _with_one_font(_with_stable_ids(drawn))
@@ -69,6 +80,11 @@ def runtime() -> str:
     return script
 
 
+@cache
+def _bring_typeface() -> None:
+    vl_convert.register_font_directory(str(FOLDER))
+
+
 def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     with alt.theme.enable(chart_theme.THEME_NAME):
         spec = chart.to_dict()
@@ -79,16 +95,16 @@ def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
     return plain
 
 
-def _addresses(node: Any, where: str) -> Iterator[str]:
+def _settings(node: Any, place: str) -> Iterator[tuple[str, str, Any]]:
+    """Place, name and value of everything in a spec but the rows of its data."""
     if isinstance(node, dict):
         for key, value in node.items():
-            if key in _ADDRESS_KEYS:
-                yield f"{where}.{key}"
-            elif key not in _DATA_KEYS:
-                yield from _addresses(value, f"{where}.{key}")
+            yield f"{place}.{key}", key, value
+            if key not in _DATA_KEYS:
+                yield from _settings(value, f"{place}.{key}")
     elif isinstance(node, list):
         for position, value in enumerate(node):
-            yield from _addresses(value, f"{where}[{position}]")
+            yield from _settings(value, f"{place}[{position}]")
 
 
 @contextmanager

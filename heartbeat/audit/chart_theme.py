@@ -5,38 +5,59 @@ is 360 px wide, that is 10 px, and on the page of a desk 17.
 """
 
 import re
-import textwrap
 from collections.abc import Mapping
 from typing import Any, Final
 
 import altair as alt
 
 from heartbeat.audit.palette import SHADES, Colour
+from heartbeat.typeface import FAMILY, width
 
 THEME_NAME: Final = "heartbeat"
 CHART_WIDTH: Final = 600
 """Width of a whole picture in px, labels and margins included."""
 SMALLEST_TEXT: Final = 17
 """Smallest font size of a picture in px."""
-FONT: Final = '"Inter", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+FONT: Final = (
+    f'"{FAMILY}", "Inter", "Segoe UI", "Roboto", "Noto Sans", "Helvetica Neue", Arial, sans-serif'
+)
 
 _UNIT_GAP = re.compile(r"(?<=\d) (?=(?:%|[A-Za-z]{1,3})(?:\W|$))")
 _MARGIN = 12
 _HEADLINE_SIZE = 23
-_HEADLINE_LETTERS = 48
-_SUBTITLE_LETTERS = 66
+_HEADLINE_WEIGHT: Final = 600
+_KERNING = 0.97
+_LINE_WIDTH = (CHART_WIDTH - 2 * _MARGIN) * _KERNING
 
 
 def title(payload: Mapping[str, Any], drawn: str) -> alt.Title:
     """The payload's `headline`, in lines that fit, over what is drawn, in which units."""
     return alt.Title(
-        _lines(payload["headline"], _HEADLINE_LETTERS), subtitle=_lines(drawn, _SUBTITLE_LETTERS)
+        _lines(payload["headline"], _HEADLINE_SIZE, _HEADLINE_WEIGHT),
+        subtitle=_lines(drawn, SMALLEST_TEXT, 400),
     )
 
 
-def _lines(text: str, letters: int) -> list[str]:
-    """The text in lines; a number stays with its unit."""
-    return textwrap.wrap(_UNIT_GAP.sub("\u00a0", text), letters)
+def _lines(text: str, size: int, weight: int) -> list[str]:
+    """The text in lines that are no wider than a picture; a number stays with its unit."""
+    lines = [""]
+    for word in _UNIT_GAP.sub("\u00a0", text).split(" "):
+        longer = f"{lines[-1]} {word}".strip()
+        if width(longer, size, weight) <= _LINE_WIDTH:
+            lines[-1] = longer
+        else:
+            lines += _pieces(word, size, weight)
+    return [line for line in lines if line]
+
+
+def _pieces(word: str, size: int, weight: int) -> list[str]:
+    """A word in as many lines as it needs: Chinese and Japanese have no gaps."""
+    pieces = [""]
+    for letter in word:
+        if width(pieces[-1] + letter, size, weight) > _LINE_WIDTH:
+            pieces.append("")
+        pieces[-1] += letter
+    return pieces
 
 
 def shade(value: float, highest: float) -> int:
@@ -74,7 +95,7 @@ _CONFIG: Final[alt.theme.ConfigKwds] = {
         "offset": 24,
         "color": Colour.TEXT,
         "fontSize": _HEADLINE_SIZE,
-        "fontWeight": 600,
+        "fontWeight": _HEADLINE_WEIGHT,
         "lineHeight": 28,
         "subtitleColor": Colour.TEXT_SOFT,
         "subtitleFontSize": SMALLEST_TEXT,

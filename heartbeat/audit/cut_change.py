@@ -5,8 +5,9 @@ from typing import Annotated, Any
 
 from psycopg import Connection
 from psycopg.rows import dict_row
-from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict
 
+from heartbeat.change_reason import ChangeReason
 from heartbeat.email_address import email_address
 from heartbeat.errors import HeartbeatError
 from heartbeat.metrics.verification import VerificationState
@@ -30,7 +31,7 @@ class CutChange(BaseModel):
 
     verification_state: VerificationState = VerificationState.UNVERIFIED
     owner: Annotated[str, AfterValidator(email_address)] | None = None
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+    reason: ChangeReason | None = None
 
     @property
     def values(self) -> Mapping[str, Any]:

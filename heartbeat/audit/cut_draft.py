@@ -19,7 +19,7 @@ import pandas as pd
 from heartbeat.audit.audit_cut import Connection, window_days
 from heartbeat.audit.chart_theme import CHART_WIDTH, title
 from heartbeat.audit.palette import Colour
-from heartbeat.judgement.wording import value_text
+from heartbeat.judgement.wording import counted, value_text
 
 META = {
     "page": "$page",
@@ -34,7 +34,7 @@ ROWS_SQL = """
 select day.d, count(t.$time_column) as rows
   from heartbeat.business_days(%(days)s) as day
   left join $table as t
-    on t.$time_column >= $opens and t.$time_column < $closes
+    on $of_the_day
  group by day.d
  order by day.d
 """
@@ -46,15 +46,17 @@ def compute(conn: Connection, *, window: str) -> dict[str, Any]:
     both = conn.execute(ROWS_SQL, {"days": 2 * days}).fetchall()
     before, now = (sum(rows for _, rows in part) for part in (both[:days], both[days:]))
     return {
-        "headline": f"Rows of $table in {days} days: {value_text(now, 'count')}",
-        "prose": f"In the {days} days before there were {value_text(before, 'count')}.",
+        "headline": f"Rows of $table in {counted(days, 'day')}: {value_text(now, 'count')}",
+        "prose": f"In the {counted(days, 'day')} before there were {value_text(before, 'count')}.",
         "rows": [{"d": d, "rows": rows} for d, rows in both[days:]],
     }
 
 
 def chart(payload: Mapping[str, Any]) -> alt.TopLevelMixin:
     """A bar a day."""
-    days = alt.Chart(pd.DataFrame(payload["rows"]), mark=alt.MarkDef("bar", color=Colour.ACCENT))
+    # as a text a day would be midnight UTC, the evening before in a browser west of Greenwich
+    rows = pd.DataFrame(payload["rows"]).astype({"d": "datetime64[s]"})
+    days = alt.Chart(rows, mark=alt.MarkDef("bar", color=Colour.ACCENT))
     return days.encode(
         x=alt.X("yearmonthdate(d):T", title=None).axis(format="%-d %b", tickCount=5, grid=False),
         y=alt.Y("rows:Q", title=None).axis(tickCount=3),
@@ -80,15 +82,13 @@ class CutDraft:
         nothing.
         """
         column = self._dating_column()
-        zoned = "with time zone" in column.landed_type
         return _TEXT.substitute(
             title=self.title.replace("\\", " ").replace('"', "'"),
             title_literal=_literal(self.title),
             page=self.page,
             table=self.table.reference,
             time_column=column.landed_as,
-            opens="day.opens" if zoned else "day.opens at time zone 'UTC'",
-            closes="day.closes" if zoned else "day.closes at time zone 'UTC'",
+            of_the_day=_of_the_day(column),
         )
 
     def _dating_column(self) -> Column:
@@ -104,6 +104,15 @@ class CutDraft:
                 f"{self.time_column} is {column.landed_type}, which is no moment in time"
             )
         return column
+
+
+def _of_the_day(column: Column) -> str:
+    """A date is compared with the day itself: it is no moment. Moments without a zone are UTC."""
+    dated = f"t.{column.landed_as}"
+    if column.is_date:
+        return f"{dated} = day.d"
+    zone = "" if "with time zone" in column.landed_type else " at time zone 'UTC'"
+    return f"{dated} >= day.opens{zone} and {dated} < day.closes{zone}"
 
 
 def _literal(text: str) -> str:

@@ -1,11 +1,26 @@
 """The commands and how they fail."""
 
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
+import psycopg
 import typer
 
-from heartbeat.cli import cut, cut_new, metric, metric_new, registry, source, stack, today, work
+from heartbeat.author_query import fault
+from heartbeat.cli import (
+    cut,
+    cut_new,
+    ingest,
+    metric,
+    metric_new,
+    psql,
+    registry,
+    source,
+    stack,
+    today,
+    work,
+)
 from heartbeat.errors import HeartbeatError
 
 app = typer.Typer(
@@ -22,13 +37,24 @@ cut.app.command("new")(cut_new.new)
 app.add_typer(cut.app, name="cut")
 for command in (
     *(stack.up, stack.serve, stack.migrate, stack.validate),
-    *(work.refresh, work.ingest, work.compute, work.benchmark, work.segments, today.today),
+    *(work.refresh, ingest.ingest, work.compute, work.benchmark, work.segments, today.today),
 ):
     app.command()(command)
+app.command(context_settings=psql.EXTRA_ARGUMENTS)(psql.psql)
+
+
+def _show_version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"heartbeat {version('heartbeat')}")
+        raise typer.Exit
 
 
 @app.callback()
 def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version."),
+    ] = False,
     debug: Annotated[bool, typer.Option(help="Show the traceback of an error.")] = False,
 ) -> None:
     """Lands sources, computes metrics and audit cuts, and shows what is broken."""
@@ -38,8 +64,9 @@ def main() -> None:
     """Run the command line; an error that a person can mend is one line on stderr."""
     try:
         app()
-    except HeartbeatError as error:
+    except (HeartbeatError, psycopg.Error) as error:
         if "--debug" in sys.argv:
             raise
-        typer.echo(f"error: {error}", err=True)
+        text = str(error) if isinstance(error, HeartbeatError) else f"marts: {fault(error)}"
+        typer.echo(f"error: {text}", err=True)
         sys.exit(1)

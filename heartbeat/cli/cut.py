@@ -12,6 +12,7 @@ from heartbeat.cli.moment import moment
 from heartbeat.errors import HeartbeatError
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from heartbeat.typeface import with_letters
 
 if TYPE_CHECKING:
     from heartbeat.audit.audit_cut import AuditCut
@@ -30,7 +31,10 @@ def run(
     window: Annotated[
         str | None, typer.Option(help="One of its windows; its default without.")
     ] = None,
-    as_of: Annotated[str | None, typer.Option(help="A past moment, ISO 8601; now without.")] = None,
+    as_of: Annotated[
+        str | None,
+        typer.Option(help="A past moment, ISO 8601, in the business time zone; now without."),
+    ] = None,
     show: Annotated[bool, typer.Option("--open", help="Show the picture in a browser.")] = False,
 ) -> None:
     """Compute and draw a cut on the rows that are landed; the wall keeps what it has."""
@@ -42,13 +46,13 @@ def run(
             found,
             window or found.window_default,
             settings,
-            as_of=moment(as_of) if as_of else datetime.now(UTC),
+            as_of=moment(as_of, settings.zone) if as_of else datetime.now(UTC),
         )
     folder = settings.home / "drawings"
     folder.mkdir(parents=True, exist_ok=True)
     stem = folder / f"{cut}-{window or found.window_default}"
     picture = Path(f"{stem}.svg")
-    picture.write_text(drawn.chart.svg, encoding="utf-8")
+    picture.write_text(with_letters(drawn.chart.svg), encoding="utf-8")
     Path(f"{stem}.png").write_bytes(drawn.chart.png)
     typer.echo(found.title)
     for text in ("headline", "prose"):

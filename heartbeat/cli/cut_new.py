@@ -1,5 +1,6 @@
 """The command that leads an author from a landed table to an audit cut."""
 
+from collections.abc import Set
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
@@ -21,12 +22,18 @@ def new(
     page: Annotated[str, typer.Option(prompt="Audit page, such as overview")],
     title: Annotated[str, typer.Option(prompt="Title")],
     time_column: Annotated[str | None, typer.Option(help="What dates a row.")] = None,
+    new_page: Annotated[
+        bool, typer.Option("--new-page", help="Begin a page that has no cut yet.")
+    ] = False,
 ) -> None:
     """Write a first cut from a landed table, and draw it."""
     if CUT_ID.fullmatch(cut_id) is None:
         raise HeartbeatError(f"a cut is named a-z, 0-9 and _, a letter first, not '{cut_id}'")
     settings = Settings.load()
-    landed = Project(settings.project).landed_table(table)
+    project = Project(settings.project)
+    landed = project.landed_table(table)
+    if not new_page:
+        _refuse_unknown_page(page, {each.page for each in project.cuts.cuts})
     if time_column is None:
         temporal = [each for each in landed.table.columns if each.is_temporal]
         time_column = asked_column("Column that dates a row", temporal)
@@ -39,6 +46,14 @@ def new(
     path.write_text(text, encoding="utf-8")
     typer.echo(f"Wrote {path}")
     cut.run(cut_id)
+
+
+def _refuse_unknown_page(page: str, pages: Set[str]) -> None:
+    if pages and page not in pages:
+        raise HeartbeatError(
+            f"no cut is on page {page}; there are {', '.join(sorted(pages))}; "
+            "--new-page begins another"
+        )
 
 
 def _refuse_what_is_no_cut(path: Path, text: str) -> None:

@@ -1,10 +1,16 @@
 """The marts database for a command that runs without the servers."""
 
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext
 
 from heartbeat.database import prepare_databases
 from heartbeat.settings import Settings
+
+
+def new_run_id() -> str:
+    """What the rows of one command's work are marked with."""
+    return f"cli-{uuid.uuid4()}"
 
 
 @contextmanager

@@ -6,19 +6,19 @@ from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from typing import Annotated
 
-import psycopg
 import typer
 
+from heartbeat.cli.chosen_metrics import metric_id_of
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.freshness import source_age
-from heartbeat.judgement.wording import age_text
+from heartbeat.judgement.wording import age_text, counted
 from heartbeat.metrics.backtest import LineBacktest, backtest
-from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_query import explain
 from heartbeat.metrics.metric_rows import read_days, read_observations, read_polls
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.plain_json import plain_json
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 
@@ -36,7 +36,9 @@ def metric() -> None:
 
 @app.command()
 def lint(
-    metric: Annotated[list[str] | None, typer.Argument(help="Ids; all without any.")] = None,
+    metric: Annotated[
+        list[str] | None, typer.Argument(help="Ids or codes; all without any.")
+    ] = None,
     as_json: _AsJson = False,
 ) -> None:
     """Report files that cannot be used, and what would make a number slow, wrong or unread."""
@@ -44,8 +46,8 @@ def lint(
 
     with opened_marts() as settings:
         project = Project(settings.project)
-        now, chosen = datetime.now(UTC), frozenset(metric or ()) or None
-        _refuse_unknown_files(project, chosen or frozenset())
+        chosen = frozenset(metric_id_of(project, name) for name in metric or ()) or None
+        now = datetime.now(UTC)
         findings = list(findings_of(project, settings, as_of=now, metric_ids=chosen))
     if as_json:
         keys = ("file", "line", "rule", "problem")
@@ -55,16 +57,9 @@ def lint(
         for finding in findings:
             typer.echo(str(finding))
     if findings:
-        raise HeartbeatError(f"the linter has {len(findings)} findings")
+        raise HeartbeatError(f"the linter has {counted(len(findings), 'finding')}")
     if not as_json:
         typer.echo("Nothing to report.")
-
-
-def _refuse_unknown_files(project: Project, metric_ids: frozenset[str]) -> None:
-    usable = {each.metric_id for each in project.metrics.metrics}
-    broken = {each.path.stem for each in project.metrics.problems}
-    if unknown := sorted(metric_ids - usable - broken):
-        raise HeartbeatError(f"there is no file {unknown[0]}.sql in {project.folder / 'metrics'}")
 
 
 @app.command()
@@ -72,29 +67,25 @@ def show(metric: _MetricId, as_json: _AsJson = False) -> None:
     """Show the value, its status and why, the tables, the last runs, and the plan."""
     with opened_marts() as settings:
         project = Project(settings.project)
-        metrics = {each.metric_id: each for each in project.metrics.metrics}
-        by_code = {each.code: each for each in project.metrics.metrics}
-        found = metrics.get(metric) or by_code.get(metric)
-        print_metric(settings, found.metric_id if found else metric, found, as_json=as_json)
+        print_metric(settings, project, metric, as_json=as_json)
 
 
-def print_metric(
-    settings: Settings, name: str, metric: Metric | None, *, as_json: bool = False
-) -> None:
-    """All that is known of a metric, by its id or code; `metric` is what its file says now."""
+def print_metric(settings: Settings, project: Project, name: str, *, as_json: bool = False) -> None:
+    """All that is known of a metric, by its id or code."""
     now = datetime.now(UTC)
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         view = _registered(read_metrics(connection, now=now, zone=settings.zone), name)
         runs = read_observations(connection, view.metric_id, _LAST_RUNS)
         polls = read_polls(connection)
-    plan = explain(settings, metric, as_of=now) if metric else "its file cannot be used"
+    plan = _plan(settings, project, view.metric_id, now)
     reads = {table: polls.get(table) for table in view.reads}
     if as_json:
         document = {**asdict(view), "reads": reads, "runs": [asdict(run) for run in runs]}
         typer.echo(json.dumps({**document, "plan": plan}, default=plain_json, indent=1))
         return
     typer.echo(f"{view.code}  {view.name}\n{view.value_text or 'no value'}  {view.status}")
-    typer.echo(f"  {view.reason}, since {_moment(view.since, settings)}")
+    earlier = " or earlier" if view.since_at_least else ""
+    typer.echo(f"  {view.reason}, since {_moment(view.since, settings)}{earlier}")
     if view.error:
         typer.echo(f"  last compute failed: {view.error}")
     typer.echo(f"  freshness {view.freshness}; {view.verification_state}: {_verified(view)}")
@@ -107,6 +98,15 @@ def print_metric(
         result = run.error or f"{run.v} {run.status or ''}"
         typer.echo(f"  {_moment(run.computed_at, settings)}  {run.seconds:.2f} s  {result}")
     typer.echo(f"plan\n{plan}")
+
+
+def _plan(settings: Settings, project: Project, metric_id: str, now: datetime) -> str:
+    """The plan of its value, or what is wrong with its file."""
+    for metric in project.metrics.metrics:
+        if metric.metric_id == metric_id:
+            return explain(settings, metric, as_of=now)
+    broken = [str(each) for each in project.metrics.problems if each.path.stem == metric_id]
+    return "; ".join(broken or ["its file is gone"])
 
 
 def _verified(view: MetricView) -> str:
@@ -127,7 +127,7 @@ def run_backtest(
         raise HeartbeatError("give a line to try: --alert 20, --norm 14")
     with (
         opened_marts() as settings,
-        psycopg.connect(settings.database_url) as connection,
+        connect(settings.database_url) as connection,
     ):
         views = read_metrics(connection, now=datetime.now(UTC), zone=settings.zone)
         view = _registered(views, metric)
@@ -136,7 +136,7 @@ def run_backtest(
     if as_json:
         typer.echo(json.dumps(asdict(found), default=plain_json, indent=1))
         return
-    typer.echo(f"{view.code}  {found.days} days, {found.start} to {found.end}")
+    typer.echo(f"{view.code}  {counted(found.days, 'day')}, {found.start} to {found.end}")
     for name, line in (("alert", found.alert), ("norm", found.norm)):
         if line is not None:
             _print_line(name, line, view.unit)
@@ -144,8 +144,8 @@ def run_backtest(
 
 def _print_line(name: str, line: LineBacktest, unit: str) -> None:
     typer.echo(
-        f"{name} {line.line} {unit}: beyond it on {line.days} days ({line.share:.0%}), "
-        f"in {len(line.stretches)} stretches"
+        f"{name} {line.line} {unit}: beyond it on {counted(line.days, 'day')} ({line.share:.0%}), "
+        f"in {counted(len(line.stretches), 'stretch', 'stretches')}"
     )
     for stretch in line.stretches:
         longest = "  longest" if stretch is line.longest else ""

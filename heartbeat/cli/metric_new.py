@@ -5,19 +5,20 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Annotated
 
-import psycopg
 import typer
 
 from heartbeat.cli.columns import asked_column
 from heartbeat.cli.marts import opened_marts
 from heartbeat.cli.metric import print_metric
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.judgement.wording import counted
 from heartbeat.lint.linter import lint
 from heartbeat.metrics.compute import compute_and_store
 from heartbeat.metrics.metric import Direction, Period
 from heartbeat.metrics.metric_draft import ROLLING, Draft, Measure
 from heartbeat.metrics.metric_file import parse_metric
 from heartbeat.metrics.registry import sync
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 
@@ -99,13 +100,13 @@ def _try_out(metric_id: str) -> None:
         for finding in findings:
             typer.echo(str(finding))
         metrics = [each for each in project.metrics.metrics if each.metric_id == metric_id]
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             sync(connection, project.metrics)
         run_id = f"new-{moment:%Y%m%dT%H%M%S.%f}"
         for outcome in compute_and_store(metrics, settings, as_of=moment, run_id=run_id):
             if outcome.error:
                 raise HeartbeatError(outcome.error)
         if metrics:
-            print_metric(settings, metric_id, metrics[0])
+            print_metric(settings, project, metric_id)
     if findings:
-        raise HeartbeatError(f"the linter has {len(findings)} findings; edit the file")
+        raise HeartbeatError(f"the linter has {counted(len(findings), 'finding')}; edit the file")

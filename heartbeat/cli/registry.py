@@ -2,14 +2,15 @@
 
 from typing import Annotated
 
-import psycopg
 import typer
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registry import ChangeKind, SyncPlan, plan_sync
-from heartbeat.metrics.registry import sync as sync_registry
+from heartbeat.postgres_session import connect
+from heartbeat.project import Project
+from heartbeat.registration import register
 
 app = typer.Typer(no_args_is_help=True, help="The metric files as the database knows them.")
 
@@ -23,10 +24,10 @@ def sync(
     """Show what differs between the files and the registry, and bring the registry to the files."""
     with opened_marts() as settings:
         loaded = load_metrics(settings.project / "metrics")
-        with psycopg.connect(settings.database_url) as connection:
+        with connect(settings.database_url) as connection:
             _print_plan(plan_sync(connection, loaded))
             if not dry_run:
-                sync_registry(connection, loaded)
+                register(connection, Project(settings.project), settings.zone)
     _report(loaded.problems)
 
 

@@ -13,6 +13,7 @@ from rich.table import Table as RichTable
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Catalog, write_catalog
 from heartbeat.settings import Settings
 from heartbeat.source import Source, parse_source_file
@@ -87,7 +88,8 @@ def cost(
     ]
     Console().print(_as_table(("table", "write", "rows", "MB a load", "seconds"), rows))
     total = sum(each.bytes for each in costs)
-    typer.echo(f"{len(costs)} tables, {_megabytes(total)} MB read by every load of all of them")
+    tables = counted(len(costs), "table")
+    typer.echo(f"{tables}, {_megabytes(total)} MB read by every load of all of them")
 
 
 @app.command()
@@ -111,8 +113,8 @@ def check(
         raise HeartbeatError(f"{name} has drifted; run `heartbeat source discover {name}`")
     if unequal:
         raise HeartbeatError(
-            f"{unequal} tables of {name} differ from the source; land them again, "
-            "and compare every row with `heartbeat ingest --reconcile`"
+            f"{counted(unequal, 'table')} of {name} {'is' if unequal == 1 else 'are'} not as in "
+            "the source; land again, and compare every row with `heartbeat ingest --reconcile`"
         )
     typer.echo(f"{name} is as its catalog says.")
 

@@ -56,14 +56,21 @@ def since(states: Sequence[State]) -> datetime | None:
     "red 87 d" into a new red. A metric that has no data or fails is in that state since its
     signal last changed.
     """
-    if not states:
-        return None
+    return _start(states).at if states else None
+
+
+def is_older_than_known(states: Sequence[State]) -> bool:
+    """Whether the present state is the first that is known: then it may have begun earlier."""
+    return bool(states) and _start(states) is states[0]
+
+
+def _start(states: Sequence[State]) -> State:
     present = states[-1]
     same = _same_status if present.signal is Signal.OK else _same_signal
     run = list(takewhile(lambda state: same(state, present), reversed(states)))
     while run[-1].signal is not present.signal:
         run.pop()
-    return run[-1].at
+    return run[-1]
 
 
 def _same_status(state: State, present: State) -> bool:

@@ -39,13 +39,16 @@ def value_text(value: Number, unit: str) -> str:
 
 
 def value_parts(value: Number, unit: str) -> ValueParts:
-    """`value_text` in two parts: money as ("−€1.9", "M"), all else as ("9.4", "d")."""
+    """`value_text` in two parts: ("9.4", "d"); money is all figure, ("−€1.9M", "").
+
+    A "€180" beside a small "k" would be misread by a thousand.
+    """
     exact = _exact(value)
     sign = MINUS if exact < 0 else ""
     symbol = CURRENCY_SYMBOLS.get(unit)
     if symbol is not None:
         digits, scale = _amount(abs(exact))
-        return ValueParts(f"{sign}{symbol}{digits}", scale)
+        return ValueParts(f"{sign}{symbol}{digits}{scale}", "")
     digits, scale = _quantity(abs(exact))
     return ValueParts(f"{sign}{digits}{scale}", "" if unit in COUNT_UNITS else unit)
 
@@ -67,6 +70,11 @@ def delta_text(value: Number, typical_mean: Number | None, unit: str) -> str | N
     difference = exact - mean
     plus = "+" if difference > 0 else ""
     return f"{plus}{value_text(difference, 'pp' if unit == '%' else unit)} vs {typical}"
+
+
+def counted(number: int, one: str, many: str | None = None) -> str:
+    """A number with its noun: "1 row", "12,480 rows"; `many` where it is not `one` with an s."""
+    return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
 def age_text(age: timedelta) -> str:

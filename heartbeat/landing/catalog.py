@@ -30,6 +30,8 @@ writes what differs; `replace` writes all rows anew; `append` writes the rows pa
 table that has no key.
 """
 
+_NUMBERS = frozenset(("smallint", "integer", "bigint", "numeric", "real", "double precision"))
+
 
 def _checked_name(landed: str) -> str:
     if not re.fullmatch(r"\w+", ascii_name(landed), re.ASCII):
@@ -59,7 +61,17 @@ class Column(BaseModel):
     @property
     def is_temporal(self) -> bool:
         """Whether an interval can be taken off its values."""
-        return self.landed_type == "date" or self.landed_type.startswith("timestamp")
+        return self.is_date or self.landed_type.startswith("timestamp")
+
+    @property
+    def is_date(self) -> bool:
+        """Whether its values are days, which begin at another moment in each time zone."""
+        return self.landed_type == "date"
+
+    @property
+    def is_number(self) -> bool:
+        """Whether its values add up to a number."""
+        return self.landed_type.partition("(")[0] in _NUMBERS
 
     @property
     def is_cast(self) -> bool:

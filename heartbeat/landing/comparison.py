@@ -10,7 +10,7 @@ from psycopg import Connection, sql
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.landed_table import LandedTable
 from heartbeat.landing.landed_write import COPY_OPTIONS
-from heartbeat.landing.row_text import landed_hash, set_session
+from heartbeat.landing.row_text import landed_hash
 from heartbeat.landing.source_session import CopyData, SourceSession
 
 _MOST_KEYS = 50_000
@@ -76,7 +76,6 @@ def compared(
 ) -> Iterator[Comparison]:
     """Bring the keys and hashes of the source into marts and hold them while they are needed."""
     with connection.transaction(), connection.cursor() as cursor:
-        cursor.execute(set_session())
         definitions = sql.SQL(", ").join(
             sql.SQL("{} {}").format(sql.Identifier(column.landed_as), sql.SQL(column.landed_type))
             for column in table.key_columns

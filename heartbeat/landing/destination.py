@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 import psycopg2
+from dlt.common.configuration import configspec
 from dlt.common.destination import DestinationCapabilitiesContext, PreparedTableSchema
 from dlt.common.destination.client import (
     FollowupJobRequest,
@@ -20,10 +21,18 @@ from dlt.common.schema.typing import TColumnSchema, TSchemaTables
 from dlt.common.storages.load_package import ParsedLoadJobFileName
 from dlt.destinations import postgres
 from dlt.destinations.exceptions import DatabaseTerminalException
+from dlt.destinations.impl.postgres.configuration import (
+    PostgresClientConfiguration,
+    PostgresCredentials,
+)
 from dlt.destinations.impl.postgres.factory import PostgresTypeMapper
 from dlt.destinations.impl.postgres.postgres import PostgresClient
+from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
+from psycopg2 import errors, extensions
 
 from heartbeat.landing.landed_write import LandedWrite
+from heartbeat.postgres_session import with_parameters
+from heartbeat.psycopg2_session import begin_psycopg2
 
 COPY_FILE_FORMAT: Final = "csv"
 """What dlt is told that a COPY file is: it imports files of known formats only."""
@@ -41,6 +50,40 @@ class NativeTypeMapper(PostgresTypeMapper):
         return str(native) if native else super().to_destination_type(column, table)
 
 
+@configspec(init=False)
+class MartsCredentials(PostgresCredentials):
+    """Where marts are, in a form that dlt, which knows URLs of one host only, just passes on."""
+
+    connection_string: str = ""
+    lock_timeout: str = ""
+
+    def __init__(self, connection_string: str = "", lock_timeout: str = "") -> None:
+        super().__init__()
+        # without each of these dlt would look for it elsewhere
+        self.update(dict.fromkeys(("database", "username", "password", "host"), "marts"))
+        self.connection_string = connection_string
+        self.lock_timeout = lock_timeout
+        self.__is_resolved__ = True
+
+
+class MartsSqlClient(Psycopg2SqlClient):
+    """dlt's connections to marts, opened as all others are."""
+
+    credentials: MartsCredentials
+
+    def open_connection(self) -> extensions.connection:
+        """Open the connection; raises psycopg2.OperationalError."""
+        self._conn = psycopg2.connect(with_parameters(self.credentials.connection_string))
+        self._reset_connection()
+        opened: extensions.connection = self._conn
+        return opened
+
+    def _reset_connection(self) -> None:
+        super()._reset_connection()
+        # dlt resets a connection after each error, which undoes all settings
+        begin_psycopg2(self._conn, {"lock_timeout": self.credentials.lock_timeout})
+
+
 class CopyJob(RunnableLoadJob, HasFollowupJobs):
     """Writes one COPY file into its table, in the way that the file itself orders."""
 
@@ -54,6 +97,9 @@ class CopyJob(RunnableLoadJob, HasFollowupJobs):
             try:
                 with sql_client.native_connection.cursor() as cursor:
                     LandedWrite(cursor, table, file).run()
+            except errors.LockNotAvailable as error:
+                # dlt would wait as long again, three times more, and readers wait behind it
+                raise DatabaseTerminalException(error) from error
             except psycopg2.OperationalError:
                 raise
             except psycopg2.Error as error:
@@ -66,6 +112,17 @@ class MartsClient(PostgresClient):
     A COPY file is merged or replaced in the transaction that loads it, so nothing goes through
     dlt's staging dataset and nothing is left to do once a table is loaded.
     """
+
+    def __init__(
+        self,
+        schema: Schema,
+        config: PostgresClientConfiguration,
+        capabilities: DestinationCapabilitiesContext,
+    ) -> None:
+        super().__init__(schema, config, capabilities)
+        names = self.create_dataset_names(schema, config)
+        assert config.credentials is not None
+        self.sql_client = MartsSqlClient(*names, config.credentials, capabilities)
 
     def update_stored_schema(
         self,
@@ -122,7 +179,8 @@ class marts(postgres):  # noqa: N801 - dlt names destinations in lower case
         """The client that dlt loads with."""
         return MartsClient
 
-    def __init__(self, credentials: str, **options: Any) -> None:
+    def __init__(self, connection_string: str = "", lock_timeout: str = "", **options: Any) -> None:
+        credentials = MartsCredentials(connection_string, lock_timeout)
         super().__init__(credentials=credentials, **options)
 
 

@@ -1,7 +1,17 @@
 """What a source has become since its catalog was written."""
 
-from heartbeat.landing.catalog import Catalog, Table
+import re
+from collections.abc import Collection, Iterator, Sequence
+
+from heartbeat.landing.catalog import Catalog, Column, Table
+from heartbeat.landing.landed_table import LandedTable, widens
 from heartbeat.landing.reflection import Reflection
+from heartbeat.source import Source
+from heartbeat.source_drift import DriftKind, DriftSeen, SourceDrift
+from heartbeat.table_reference import TableRef
+
+_SIZE = re.compile(r"\(.*?\)")
+_ACCEPT = "check what reads it, then run `heartbeat source discover {source}`"
 
 
 def drift(recorded: Catalog, found: Reflection) -> tuple[str, ...]:
@@ -45,3 +55,75 @@ def _table_drift(old: Table, new: Table) -> list[str]:
     if old.primary_key != new.primary_key:
         sentences.append(f"{where}: the key was {old.primary_key} and is {new.primary_key}")
     return sentences
+
+
+def column_drift(
+    source: Source,
+    found: Table,
+    landed: LandedTable,
+    known: Collection[SourceDrift],
+    seen: DriftSeen,
+) -> list[SourceDrift]:
+    """The landed columns that the source lost, or whose values may mean something else now.
+
+    A column that is `known` to be gone stays so until the source has it again, or marts has it no
+    more. One of another type does until `heartbeat source discover` writes the new type down.
+    """
+    table = TableRef(landed.schema_name, landed.name)
+    recorded = source.catalog.table(found.schema_name, found.landed_as) or found
+    gone = landed.columns.keys() - _columns(found)
+    kept = [each for each in known if each.column in gone and each.kind is not DriftKind.RETYPED]
+    lost = gone & {*_columns(recorded), *landed.last.columns} - {each.column for each in kept}
+    return [
+        *kept,
+        *(seen.of(table, name, *_loss(source, recorded, found, name)) for name in sorted(lost)),
+        *(
+            seen.of(table, name, DriftKind.RETYPED, change, _ACCEPT.format(source=source.name))
+            for name, change in _retyped(recorded, found)
+        ),
+    ]
+
+
+def gone_table(source: Source, table: Table, found: Reflection) -> str:
+    """What to do about a table that is gone: whether another one looks like it."""
+    recorded = {each.name for each in source.catalog.of_schema(table.schema_name)}
+    alike = [
+        name
+        for (schema_name, name), each in found.tables.items()
+        if schema_name == table.schema_name
+        and each.name not in recorded
+        and _columns(each).keys() == _columns(table).keys()
+    ]
+    return _renamed(alike)
+
+
+def _loss(source: Source, recorded: Table, found: Table, name: str) -> tuple[DriftKind, str, str]:
+    column = _columns(recorded).get(name)
+    if column and column.name in source.options(found.qualified_name).drop_columns:
+        return DriftKind.UNLANDED, "is not landed any more", "the source file drops it"
+    alike = [
+        new
+        for new, each in sorted(_columns(found).items())
+        if new not in _columns(recorded) and column and each.landed_type == column.landed_type
+    ]
+    return DriftKind.GONE, "is gone", _renamed(alike)
+
+
+def _renamed(candidates: Sequence[str]) -> str:
+    return f"renamed to {candidates[0]}?" if len(candidates) == 1 else "renamed?"
+
+
+def _retyped(recorded: Table, found: Table) -> Iterator[tuple[str, str]]:
+    before = _columns(recorded)
+    for name, column in _columns(found).items():
+        old = before.get(name)
+        if old and not _means_the_same(old.landed_type, column.landed_type):
+            yield name, f"was {old.source_type} and is {column.source_type}"
+
+
+def _means_the_same(old: str, new: str) -> bool:
+    return widens(old, new) or _SIZE.sub("", old) == _SIZE.sub("", new)
+
+
+def _columns(table: Table) -> dict[str, Column]:
+    return {column.landed_as: column for column in table.columns}

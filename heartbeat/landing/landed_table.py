@@ -102,7 +102,7 @@ class LandedTable:
         """Whether its rows have a value of each column of the source, in the source's type."""
         wanted = {column.landed_as: column.landed_type for column in table.columns}
         return all(
-            name in self.columns and _widens(self.last.columns.get(name, ""), type_)
+            name in self.columns and widens(self.last.columns.get(name, ""), type_)
             for name, type_ in wanted.items()
         )
 
@@ -157,13 +157,15 @@ class LandedTable:
         """
         for column in self._changed(table):
             landed_type = self.columns[column.landed_as].type
-            if not _widens(landed_type, column.landed_type):
+            if not widens(landed_type, column.landed_type):
                 continue
             statement = sql.SQL("alter table {} alter column {} type {}").format(
                 self.identifier, sql.Identifier(column.landed_as), sql.SQL(column.landed_type)
             )
             try:
                 connection.execute(statement)
+            except psycopg.errors.LockNotAvailable:
+                raise
             except psycopg.Error as error:
                 raise ShapeChangeError(self.differences(table), str(error)) from error
 
@@ -259,7 +261,7 @@ def _last_load(load: Mapping[str, Any] | None) -> LastLoad:
     )
 
 
-def _widens(old: str, new: str) -> bool:
+def widens(old: str, new: str) -> bool:
     """Whether every value of the old type is the same value, with the same text, in the new one."""
     if old == new or new in _WIDER.get(old, ()):
         return True

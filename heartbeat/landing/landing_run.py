@@ -7,18 +7,18 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-import psycopg
 from psycopg import Connection
+from psycopg.pq import TransactionStatus
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.landing.landing_state import begin_attempts
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
 from heartbeat.landing.source_reading import Observer
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
-
-_LOCK_TIMEOUT = "1min"
 
 
 class LandingInProgressError(HeartbeatError):
@@ -80,8 +80,10 @@ class LandingRun:
         if source.name not in self._open:
             with ExitStack() as resources:
                 connection = resources.enter_context(_exclusive(self._settings, source))
+                parts = [part for part in self._waiting if part.source.name == source.name]
+                begin_attempts(connection, parts, self._run_id)
                 landing = SourceLanding(
-                    [part for part in self._waiting if part.source.name == source.name],
+                    parts,
                     self._settings,
                     self._run_id,
                     self._reconcile,
@@ -96,10 +98,11 @@ class LandingRun:
 @contextmanager
 def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
     """A connection to marts that holds the right to land the source while it is open."""
-    with psycopg.connect(
-        settings.database_url, autocommit=True, application_name="heartbeat"
+    with connect(
+        settings.database_url,
+        autocommit=True,
+        settings={"lock_timeout": settings.lock_timeout},
     ) as connection:
-        connection.execute("select set_config('lock_timeout', %s, false)", [_LOCK_TIMEOUT])
         lock = connection.execute(
             "select pg_try_advisory_lock(hashtextextended(%s, 0))", [f"land {source.name}"]
         ).fetchone()
@@ -107,7 +110,12 @@ def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
             raise LandingInProgressError(
                 f"source {source.name} is being landed by another process; try again later"
             )
-        yield connection
+        try:
+            yield connection
+        finally:
+            # the server lets go a moment after the connection is closed: too late for the next run
+            if connection.info.transaction_status == TransactionStatus.IDLE:
+                connection.execute("select pg_advisory_unlock_all()")
 
 
 @contextmanager

@@ -53,6 +53,7 @@ def record(connection: Connection[Any], loads: Iterable[TableLoad], run_id: str)
             ("failed", [values for load, values in attempts if load.error is not None]),
             ("landed", [values for load, values in attempts if load.error is None]),
             ("log", [values for _, values in attempts]),
+            ("ended", [values for _, values in attempts]),
         ):
             cursor.executemany(_STATEMENTS[name], chosen)
 

@@ -2,10 +2,10 @@
 
 from dataclasses import dataclass
 
-import psycopg
 from psycopg.rows import class_row
 
 from heartbeat.landing.catalog import WriteMode
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 
@@ -27,6 +27,6 @@ class LoadCost:
 
 def read_costs(settings: Settings) -> list[LoadCost]:
     """The tables that are replaced or reconciled, by the seconds of their last load."""
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         cursor = connection.cursor(row_factory=class_row(LoadCost))
         return cursor.execute(_STATEMENTS["costs"]).fetchall()

@@ -1,20 +1,24 @@
 """COPY files of one landed schema, loaded through dlt."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import dlt
 from dlt import Pipeline
 from dlt.common.pipeline import LoadInfo
+from dlt.load.exceptions import LoadClientJobFailed, LoadClientJobTerminalRetry
 from dlt.pipeline.exceptions import PipelineStepFailed
+from psycopg2 import errors
 
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.copy_file import CopyFile
 from heartbeat.landing.destination import marts
 from heartbeat.landing.landed_name import dlt_name
+from heartbeat.landing.lock_wait import lock_wait
 from heartbeat.landing.resource import schema_source
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 
 # extraction in threads breaks under Dagster, dlt's twenty loaders starve a small Postgres, and what
@@ -22,6 +26,8 @@ from heartbeat.settings import Settings
 _DLT_SETTINGS = {
     "RUNTIME__DLTHUB_TELEMETRY": "false",
     "RUNTIME__LOG_LEVEL": "CRITICAL",
+    # else it takes a signal as a wish to end once all that waits for a lock has got it
+    "RUNTIME__INTERCEPT_SIGNALS": "false",
     "RESTORE_FROM_DESTINATION": "false",
     "EXTRACT__WORKERS": "1",
     "LOAD__WORKERS": "3",
@@ -37,7 +43,7 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     return dlt.pipeline(
         pipeline_name=dlt_name(landed_schema),
         pipelines_dir=str(folder),
-        destination=marts(settings.database_url),
+        destination=marts(settings.database_url, settings.lock_timeout),
         dataset_name=landed_schema,
     )
 
@@ -55,7 +61,8 @@ def load_tables(
 ) -> LoadedTables:
     """Load one file for each table.
 
-    One table's error stops the package that dlt loads, so each then gets one of its own.
+    One table's error stops the package that dlt loads, so each then gets one of its own. A table
+    that another session locks is not tried again: whoever reads it now waits behind the load.
     """
     if not files:
         return LoadedTables({}, {})
@@ -68,12 +75,21 @@ def load_tables(
     try:
         return LoadedTables(_seconds(pipeline.run(source)), {})
     except PipelineStepFailed as error:
-        if len(files) == 1:
-            return LoadedTables({}, {files[0][0].landed_as: _first_cause(error)})
-    alone = [load_tables(landed_schema, [each], settings) for each in files]
+        _end_if_interrupted(error)
+        names = [table.landed_as for table, _ in files]
+        failed = names[0] if len(files) == 1 else _waited_in_vain(error)
+        if failed not in names:
+            alone = [load_tables(landed_schema, [each], settings) for each in files]
+            return _together(alone)
+        told = LoadedTables({}, {failed: _told(error, (landed_schema, failed), settings)})
+    others = [(table, file) for table, file in files if table.landed_as != failed]
+    return _together([told, load_tables(landed_schema, others, settings)])
+
+
+def _together(parts: Sequence[LoadedTables]) -> LoadedTables:
     return LoadedTables(
-        {name: seconds for each in alone for name, seconds in each.seconds.items()},
-        {name: error for each in alone for name, error in each.errors.items()},
+        {name: seconds for each in parts for name, seconds in each.seconds.items()},
+        {name: error for each in parts for name, error in each.errors.items()},
     )
 
 
@@ -87,8 +103,33 @@ def _seconds(info: LoadInfo) -> dict[str, float]:
     }
 
 
-def _first_cause(error: PipelineStepFailed) -> str:
-    cause: BaseException = error
-    while cause.__cause__ is not None:
-        cause = cause.__cause__
+def _told(error: PipelineStepFailed, table: tuple[str, str], settings: Settings) -> str:
+    *_, cause = _causes(error)
+    if isinstance(cause, errors.LockNotAvailable):
+        with connect(settings.database_url) as connection:
+            return str(lock_wait(connection, table))
     return str(cause) or type(cause).__name__
+
+
+def _end_if_interrupted(error: PipelineStepFailed) -> None:
+    """dlt tells of Ctrl-C as of any other failure, after which a load would just go on."""
+    for cause in _causes(error):
+        if isinstance(cause, KeyboardInterrupt):
+            raise cause
+
+
+def _waited_in_vain(error: PipelineStepFailed) -> str | None:
+    """The table whose write got no lock, where it was that."""
+    causes = [*_causes(error)]
+    if isinstance(causes[-1], errors.LockNotAvailable):
+        for cause in causes:
+            if isinstance(cause, LoadClientJobFailed | LoadClientJobTerminalRetry):
+                return cause.job_id.partition(".")[0]
+    return None
+
+
+def _causes(error: BaseException) -> Iterator[BaseException]:
+    cause: BaseException | None = error
+    while cause is not None:
+        yield cause
+        cause = cause.__cause__

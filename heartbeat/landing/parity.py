@@ -1,7 +1,6 @@
 """Whether landed rows are those of the source, counted and hashed on both sides."""
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,12 +8,14 @@ import psycopg
 from psycopg import Connection, sql
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.judgement.wording import counted
 from heartbeat.landing.catalog import Table
 from heartbeat.landing.comparison import compared
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
-from heartbeat.landing.row_text import landed_checksum, set_session, source_checksum
+from heartbeat.landing.row_text import landed_checksum, source_checksum
 from heartbeat.landing.source_rows import source_rows
 from heartbeat.landing.source_session import SourceSession, source_session
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
 
@@ -37,7 +38,7 @@ def check_parity(source: Source, settings: Settings) -> Iterator[TableParity]:
     Raises SourceUnreachableError.
     """
     with (
-        psycopg.connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.database_url, autocommit=True) as connection,
         source_session(source.name, source.file) as session,
     ):
         reflection = session.reflection(source.catalog)
@@ -80,7 +81,7 @@ def _difference_by_key(
         rows = landed.count_rows(connection)
         keys = "; ".join(comparison.sample(_SAMPLE))
     return (
-        f"{comparison.compared} rows in the source, {rows} in marts; "
+        f"{counted(comparison.compared, 'row')} in the source, {rows} in marts; "
         f"{comparison.missing} missing or other in marts, {comparison.surplus} only in marts; "
         f"for example {', '.join(table.landed_key)} = {keys}"
     )
@@ -91,22 +92,12 @@ def _difference_of_sums(
 ) -> str | None:
     query = sql.SQL("select count(*), {} from {}")
     found = session.first_row(query.format(source_checksum(table), source_rows(table)))
-    with _in_session(connection):
-        ours = connection.execute(
-            query.format(landed_checksum(table), landed.identifier)
-        ).fetchone()
+    ours = connection.execute(query.format(landed_checksum(table), landed.identifier)).fetchone()
     assert found is not None
     assert ours is not None
     if found == ours:
         return None
     return (
-        f"{found[0]} rows in the source, {ours[0]} in marts; "
+        f"{counted(found[0], 'row')} in the source, {ours[0]} in marts; "
         f"checksums {found[1]} and {ours[1]}; the table has no key to tell which"
     )
-
-
-@contextmanager
-def _in_session(connection: Connection[Any]) -> Iterator[None]:
-    with connection.transaction():
-        connection.execute(set_session())
-        yield

@@ -56,6 +56,8 @@ class Reflection:
     """What does not land, such as a view or what the file skips: a sentence each."""
     closed: Mapping[str, str] = field(default_factory=dict)
     """Schemas that the source lacks or does not open to the role: a sentence each."""
+    present: Collection[_LandedName] = ()
+    """Every table that is there, those that cannot be landed among them."""
     unknown_skips: tuple[HeartbeatError, ...] = ()
     """Entries of `skip_tables` that the source lacks."""
 
@@ -87,6 +89,10 @@ class Reflection:
             raise problems[0]
         if problems:
             raise UnlandableSourceError("; ".join(map(str, problems)))
+
+    def lacks(self, schema_name: str, landed_table: str) -> bool:
+        """Whether the source has no such table; a view or another thing of its name is none."""
+        return (schema_name, landed_table) not in self.present
 
     def table(self, schema_name: str, landed_table: str) -> Table:
         """One table; raises what is wrong with it, a MissingTableError when it is not there."""
@@ -129,6 +135,7 @@ def reflect(
         found.sizes,
         {(schema_name, landed_name(name)): why for (schema_name, name), why in left_out.items()},
         system.closed,
+        {(schema_name, landed_name(name)) for schema_name, name in landing},
         _unknown_skips(connection, file, system),
     )
 

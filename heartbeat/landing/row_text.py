@@ -1,30 +1,13 @@
-"""A row as text that reads the same in the source and in marts, for hashes and checksums."""
+"""A row as text that reads the same in the source and in marts, for hashes and checksums.
+
+It does where both sessions have the settings of `postgres_session`.
+"""
 
 from collections.abc import Iterable
 
 from psycopg import sql
 
 from heartbeat.landing.catalog import Column, Table
-
-SESSION_SETTINGS = {
-    "DateStyle": "ISO, YMD",
-    "IntervalStyle": "postgres",
-    "TimeZone": "UTC",
-    "extra_float_digits": "1",
-    "bytea_output": "hex",
-    "client_encoding": "UTF8",
-    "lc_monetary": "C",
-}
-"""What both sides must agree on for a value to have one text."""
-
-
-def set_session() -> sql.Composed:
-    """The statement that makes SESSION_SETTINGS hold until the transaction ends."""
-    calls = (
-        sql.SQL("set_config({}, {}, true)").format(name, value)
-        for name, value in SESSION_SETTINGS.items()
-    )
-    return sql.SQL("select {}").format(sql.SQL(", ").join(calls))
 
 
 def source_column(column: Column) -> sql.Composable:
@@ -54,7 +37,10 @@ def landed_checksum(table: Table) -> sql.Composed:
 
 
 def _hash(values: Iterable[sql.Composable]) -> sql.Composed:
-    return sql.SQL("md5(row({})::text)::uuid").format(sql.SQL(", ").join(values))
+    # md5 of a text is that of its bytes in the server's encoding, which the two need not share
+    return sql.SQL("md5(convert_to(row({})::text, 'UTF8'))::uuid").format(
+        sql.SQL(", ").join(values)
+    )
 
 
 def _checksum(hash_: sql.Composable) -> sql.Composed:

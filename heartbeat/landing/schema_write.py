@@ -11,6 +11,7 @@ from psycopg import Connection
 from heartbeat.landing.landed_table import LandedTable, ShapeChangeError, read_landed_tables
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import load_tables
+from heartbeat.landing.lock_wait import LockWaitError, naming_lock_holders
 from heartbeat.landing.read_table import ReadTable
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.settings import Settings
@@ -53,14 +54,15 @@ class SchemaWrite:
         table = read.table
         rows, digest = landed.last.row_count, landed.last.digest
         try:
-            landed.ensure_indexes(self.connection, table, self.part.source.indexes(table))
-            landed.mark_gone(self.connection, table)
-            if rows is None or self.reconcile:
-                rows = landed.count_rows(self.connection)
-            if read.file is not None:
-                landed.analyze(self.connection, rows)
-                digest = landed.digest(read.file)
-        except psycopg.Error as error:
+            with naming_lock_holders(self.connection, (landed.schema_name, landed.name)):
+                landed.ensure_indexes(self.connection, table, self.part.source.indexes(table))
+                landed.mark_gone(self.connection, table)
+                if rows is None or self.reconcile:
+                    rows = landed.count_rows(self.connection)
+                if read.file is not None:
+                    landed.analyze(self.connection, rows)
+                    digest = landed.digest(read.file)
+        except (psycopg.Error, LockWaitError) as error:
             return self._refusal(read, str(error))
         return TableLoad(
             landed_schema=self.part.landed_schema,

@@ -2,16 +2,19 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 from psycopg import Connection
 
+from heartbeat.landing.landed_drift import LandedDrift
 from heartbeat.landing.ledger import TableLoad, record
 from heartbeat.landing.schema_write import SchemaWrite
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_reading import Observer, Snapshot, SourceReading
 from heartbeat.settings import Settings
+from heartbeat.source_drift import DriftSeen
 
 
 @dataclass
@@ -34,8 +37,12 @@ class SourceLanding:
         """
         if self._snapshot is None:
             self._snapshot = self._read()
-        read, errors = self._snapshot.of_schema(part.landed_schema)
-        loads = SchemaWrite(part, self.settings, self.connection, self.reconcile).run(read, errors)
+        found = self._snapshot.of_schema(part.landed_schema)
+        seen = DriftSeen(datetime.now(UTC), self.settings.zone)
+        for drift in LandedDrift(part, self.connection, seen).record(found.read, found.gone):
+            self.observer.noted(drift.message)
+        write = SchemaWrite(part, self.settings, self.connection, self.reconcile)
+        loads = write.run(found.read, found.errors)
         record(self.connection, loads, self.run_id)
         for load in loads:
             self.observer.landed(load)

@@ -4,18 +4,26 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 import psycopg
 from psycopg import Connection
-from tenacity import Retrying, retry_if_exception_type, stop_after_attempt, wait_exponential_jitter
+from tenacity import (
+    Retrying,
+    retry_if_exception_type,
+    retry_if_not_exception_type,
+    stop_after_attempt,
+    wait_exponential_jitter,
+)
 
 from heartbeat.errors import HeartbeatError, SourceUnreachableError
 from heartbeat.landing.catalog import Table
+from heartbeat.landing.drift import gone_table
 from heartbeat.landing.first_load import FirstLoad, Range
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
 from heartbeat.landing.ledger import TableLoad, record_range
 from heartbeat.landing.load_package import load_tables
+from heartbeat.landing.lock_wait import naming_lock_holders
 from heartbeat.landing.read_table import ReadTable, TableReader
 from heartbeat.landing.reflection import Reflection
 from heartbeat.landing.source_session import (
@@ -24,8 +32,12 @@ from heartbeat.landing.source_session import (
     is_lost,
     source_session,
 )
+from heartbeat.landing.table_state import HeldTableError, TableName
+from heartbeat.postgres_session import SilentServerError
 from heartbeat.settings import Settings
 from heartbeat.source import Source
+
+_T = TypeVar("_T")
 
 _TableName = tuple[str, str]
 """Landed schema and table."""
@@ -44,6 +56,10 @@ class SnapshotLostError(HeartbeatError):
         """The table that a standby would not let us read."""
 
 
+class SourceSilentError(SnapshotLostError):
+    """The source kept the connection and sent nothing; to try again would take as long."""
+
+
 class Observer(Protocol):
     """Who watches a landing."""
 
@@ -60,12 +76,29 @@ class Snapshot:
 
     read: dict[_TableName, ReadTable] = field(default_factory=dict)
     errors: dict[_TableName, str] = field(default_factory=dict)
+    gone: dict[_TableName, str] = field(default_factory=dict)
+    """The tables that the source no longer has, with what may have become of them."""
 
-    def of_schema(self, schema: str) -> tuple[dict[str, ReadTable], dict[str, str]]:
-        """What was read of one landed schema, and the errors of its other tables."""
-        read = {name: each for (owner, name), each in self.read.items() if owner == schema}
-        errors = {name: each for (owner, name), each in self.errors.items() if owner == schema}
-        return read, errors
+    def of_schema(self, schema: str) -> "SchemaSnapshot":
+        """What was read of one landed schema."""
+        return SchemaSnapshot(
+            _of_schema(schema, self.read),
+            _of_schema(schema, self.errors),
+            _of_schema(schema, self.gone),
+        )
+
+
+@dataclass(frozen=True)
+class SchemaSnapshot:
+    """The same for the tables of one landed schema, by their names in it."""
+
+    read: Mapping[str, ReadTable]
+    errors: Mapping[str, str]
+    gone: Mapping[str, str]
+
+
+def _of_schema(schema: str, tables: Mapping[_TableName, _T]) -> dict[str, _T]:
+    return {name: each for (owner, name), each in tables.items() if owner == schema}
 
 
 @dataclass
@@ -82,8 +115,11 @@ class SourceReading:
     connection: Connection[Any]
     folder: Path
     _connected: bool = False
+    _held: dict[_TableName, TableName] = field(default_factory=dict)
+    """Tables that were rewritten under an earlier snapshot, with their names in the source."""
     _given_up: dict[_TableName, str] = field(default_factory=dict)
     _landed_in_ranges: set[_TableName] = field(default_factory=set)
+    _silent_at: _TableName | None = None
 
     def read(self) -> Snapshot:
         """Read all chosen tables in one snapshot, in another one if the first is lost."""
@@ -95,14 +131,24 @@ class SourceReading:
             except SnapshotLostError as lost:
                 # without the table in the way the others may still have a snapshot
                 failed = [lost.conflicting] if lost.conflicting else [*self.chosen]
-                self._given_up |= dict.fromkeys(failed, str(lost))
+                self._given_up = dict.fromkeys(failed, str(lost)) | self._given_up
+            except HeldTableError as refused:
+                self._give_up_held(refused)
             except (SourceUnreachableError, psycopg.Error) as error:
-                self._given_up |= dict.fromkeys(self.chosen, str(error))
+                self._given_up = dict.fromkeys(self.chosen, str(error)) | self._given_up
         return Snapshot(errors=self._given_up)
+
+    def _give_up_held(self, refused: HeldTableError) -> None:
+        """Go on without a table that cannot be held."""
+        for name, table in [*self._held.items()]:
+            if table == refused.table:
+                self._given_up[name] = str(refused)
+                del self._held[name]
 
     def _retrying(self) -> Retrying:
         return Retrying(
-            retry=retry_if_exception_type(SnapshotLostError),
+            retry=retry_if_exception_type(SnapshotLostError)
+            & retry_if_not_exception_type(SourceSilentError),
             stop=stop_after_attempt(_ATTEMPTS),
             wait=wait_exponential_jitter(multiplier=_FIRST_WAIT_SECONDS, max=_LONGEST_WAIT_SECONDS),
             before_sleep=lambda state: self.observer.noted(
@@ -120,6 +166,9 @@ class SourceReading:
             first_loads = self._first_loads(session, reflection, landed, snapshot)
             if not first_loads:
                 self._read_tables(session, reflection, landed, snapshot)
+                self._refuse_rewritten(
+                    session, {name: each.table for name, each in snapshot.read.items()}
+                )
                 return snapshot
         for name, first_load in first_loads.items():
             with self._failing(name, self._given_up):
@@ -156,10 +205,37 @@ class SourceReading:
         for name in self.chosen:
             if name in snapshot.errors:
                 continue
-            with self._failing(name, snapshot.errors):
+            # what waits in the source for a lock has named its holder already
+            with (
+                self._failing(name, snapshot.errors),
+                naming_lock_holders(self.connection, name),
+            ):
+                self._note_gone(name, reflection, snapshot)
                 table = reflection.table(self.chosen[name], name[1])
                 in_ranges = name in self._landed_in_ranges
                 snapshot.read[name] = reader.read(table, self.source, landed[name], in_ranges)
+
+    def _refuse_rewritten(self, session: SourceSession, tables: Mapping[_TableName, Table]) -> None:
+        """Begin anew where a table is not what it was when the snapshot began; then it is held.
+
+        Held from the start, all tables would keep a change of the source's own waiting, and
+        whoever waits behind that, for as long as the whole source is read.
+        """
+        rewritten = session.rewritten(tables.values())
+        found = {
+            name: (each.schema_name, each.name)
+            for name, each in tables.items()
+            if (each.schema_name, each.name) in rewritten
+        }
+        for name, table in found.items():
+            self._held[name] = table
+            told = f"{'.'.join(table)} was truncated or rewritten while it was read"
+            raise SnapshotLostError(told, name)
+
+    def _note_gone(self, name: _TableName, reflection: Reflection, snapshot: Snapshot) -> None:
+        recorded = self.source.catalog.table(self.chosen[name], name[1])
+        if recorded and reflection.lacks(self.chosen[name], name[1]):
+            snapshot.gone[name] = gone_table(self.source, recorded, reflection)
 
     def _land_in_ranges(self, name: _TableName, first_load: FirstLoad) -> None:
         if first_load.after is not None:
@@ -179,9 +255,11 @@ class SourceReading:
                 range_ = first_load.next_range(session)
                 if range_ is None:
                     return None
-                return range_, self._reader(session).read_rows(
+                read = self._reader(session).read_rows(
                     first_load.table, first_load.landed, range_.plan, range_.condition
                 )
+                self._refuse_rewritten(session, {name: first_load.table})
+                return range_, read
         return None
 
     def _land_range(
@@ -206,6 +284,11 @@ class SourceReading:
         """Keep the error of one table, and go on; a lost snapshot is the error of all of them."""
         try:
             yield
+        except SilentServerError as silence:
+            # a second table would most likely wait as long for nothing, and a third
+            alone = name if self._silent_at is None else None
+            self._silent_at = name
+            raise SourceSilentError(self._told(silence), alone) from silence
         except psycopg.Error as error:
             if is_lost(error):
                 conflicting = name if is_conflict(error) else None
@@ -218,11 +301,18 @@ class SourceReading:
         except (HeartbeatError, OSError) as error:
             errors[name] = str(error)
 
+    def _told(self, silence: SilentServerError) -> str:
+        return (
+            f"source {self.source.name}: {silence}; where the source needs longer, raise "
+            f"silence_timeout in {self.source.path.name}"
+        )
+
     @contextmanager
     def _session(self, ranged: _TableName | None = None) -> Iterator[SourceSession]:
         """A snapshot; `ranged` is the one table that it is for, where it is for one."""
         try:
-            with source_session(self.source.name, self.source.file) as session:
+            held = [table for name, table in self._held.items() if ranged in (None, name)]
+            with source_session(self.source.name, self.source.file, held) as session:
                 self._connected = True
                 yield session
         except SourceUnreachableError as error:

@@ -1,6 +1,6 @@
 """One read-only snapshot of a source database."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from typing import Any
@@ -8,17 +8,27 @@ from typing import Any
 import psycopg
 from psycopg import Connection, sql
 
+from heartbeat.connection_string import without_password
 from heartbeat.errors import SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.landed_write import COPY_OPTIONS
+from heartbeat.landing.lock_wait import naming_lock_holders
+from heartbeat.landing.money import MoneyUnclearError, read_money_as_meant
 from heartbeat.landing.reflection import Reflection, reflect
-from heartbeat.landing.row_text import SESSION_SETTINGS, source_column, source_hash
+from heartbeat.landing.row_text import source_column, source_hash
 from heartbeat.landing.source_rows import source_rows
+from heartbeat.landing.table_state import TableName, hold, table_states
+from heartbeat.postgres_session import (
+    Session,
+    SilentServerError,
+    connect,
+    set_session,
+    with_parameters,
+)
 from heartbeat.source import SourceFile, connection_url
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("reflection")
-_CONNECT_TIMEOUT_SECONDS = 10
 _ROW_BYTES = 64
 """A low guess, for tables whose rows the source never counted."""
 _LOST_STATES = {"40001", "57P01", "57P02", "57P03"}
@@ -54,14 +64,32 @@ class CopyData:
             self.rows = cursor.rowcount
 
 
+class TableData(CopyData):
+    """The same of a table; raises LockWaitError where another session locks it for too long."""
+
+    def __init__(
+        self, connection: Connection[Any], query: sql.Composable, table: tuple[str, str]
+    ) -> None:
+        super().__init__(connection, query)
+        self._table = table
+
+    def __iter__(self) -> Iterator[bytes | bytearray | memoryview]:
+        with naming_lock_holders(self._connection, self._table):
+            yield from super().__iter__()
+
+
 class SourceSession:
     """A connection inside one REPEATABLE READ READ ONLY transaction: all tables of one moment."""
 
-    def __init__(self, connection: Connection[Any], file: SourceFile) -> None:
+    def __init__(
+        self, connection: Connection[Any], url: str, file: SourceFile, begun_at: datetime
+    ) -> None:
         self._connection = connection
+        self._url = url
         self._file = file
-        self.polled_at = datetime.now(UTC)
+        self.polled_at = begun_at
         """Not later than the snapshot, by this machine's clock; of a copy, what it has replayed."""
+        self._unclear_money = read_money_as_meant(connection)
         if file.replayed_until:
             self.polled_at = min(self.polled_at, self._replayed_until(file.replayed_until))
 
@@ -87,7 +115,10 @@ class SourceSession:
             "table": sql.Identifier(table.schema_name, table.name).as_string(self._connection),
             "with_children": table.with_children,
         }
-        with self._connection.transaction():
+        with (
+            naming_lock_holders(self._connection, (table.schema_name, table.name)),
+            self._connection.transaction(),
+        ):
             row = self._connection.execute(_STATEMENTS["size"], names).fetchone()
         assert row is not None
         size, rows = row
@@ -98,6 +129,19 @@ class SourceSession:
         with self._connection.transaction():
             return self._connection.execute(query).fetchone()
 
+    def rewritten(self, tables: Collection[Table]) -> set[TableName]:
+        """Those of the tables that were read and are others than when the snapshot began.
+
+        Whatever is read is locked until the snapshot ends, so they cannot change from now on.
+        """
+        names = {(table.schema_name, table.name) for table in tables}
+        if not names:
+            return set()
+        before = table_states(self._connection, names)
+        with connect(self._url, autocommit=True) as present:
+            now = table_states(present, names)
+        return {name for name in names if before.get(name) != now.get(name)}
+
     def _replayed_until(self, query: str) -> datetime:
         row = self._connection.execute(f"select ({query})::timestamptz".encode()).fetchone()
         assert row is not None
@@ -106,37 +150,41 @@ class SourceSession:
     def _copy(
         self, table: Table, values: Iterable[sql.Composable], condition: sql.Composable | None
     ) -> CopyData:
+        name = (table.schema_name, table.name)
+        if name in self._unclear_money:
+            raise MoneyUnclearError(table.qualified_name)
         query = sql.SQL("select {} from {}").format(sql.SQL(", ").join(values), source_rows(table))
         if condition is not None:
             query = sql.SQL("{} where {}").format(query, condition)
-        return CopyData(self._connection, query)
+        return TableData(self._connection, query, name)
 
 
 @contextmanager
-def source_session(source_name: str, file: SourceFile) -> Iterator[SourceSession]:
-    """Open a snapshot of the source; raises SourceUnreachableError without the URL's password."""
+def source_session(
+    source_name: str, file: SourceFile, held: Iterable[TableName] = ()
+) -> Iterator[SourceSession]:
+    """Open a snapshot of the source in which the tables `held` stay what they are.
+
+    Raises SourceUnreachableError without the URL's password.
+    """
     url = connection_url(source_name, file)
     try:
-        connection = psycopg.connect(
-            url, application_name="heartbeat", connect_timeout=_CONNECT_TIMEOUT_SECONDS
-        )
+        connection = Session.connect(with_parameters(url))
     except psycopg.OperationalError as error:
         raise SourceUnreachableError(
             f"source {source_name}: cannot connect with {file.connection_env}: "
-            f"{_without_secrets(error, url)}"
+            f"{without_password(str(error), url)}"
         ) from None
+    connection.longest_silence = file.silence_timeout_seconds
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     with connection, connection.transaction():
-        settings = {
-            **SESSION_SETTINGS,
-            **_PATIENCE,
-            "statement_timeout": file.statement_timeout_ms,
-        }
-        for name, value in settings.items():
-            connection.execute("select set_config(%s, %s, true)", [name, value])
+        hold(connection, held)
+        begun_at = datetime.now(UTC)
+        settings = {**_PATIENCE, "statement_timeout": file.statement_timeout_ms}
+        connection.execute(set_session(settings, local=True))
         try:
-            session = SourceSession(connection, file)
+            session = SourceSession(connection, url, file, begun_at)
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             raise SourceUnreachableError(
                 f"source {source_name}: replayed_until: {error.diag.message_primary}; "
@@ -152,6 +200,8 @@ def is_lost(error: psycopg.Error) -> bool:
     what it replays.
     """
     state = error.sqlstate
+    if isinstance(error, SilentServerError):
+        return False
     return isinstance(error, psycopg.OperationalError) and (
         state is None or state[:2] == "08" or state in _LOST_STATES
     )
@@ -160,9 +210,3 @@ def is_lost(error: psycopg.Error) -> bool:
 def is_conflict(error: psycopg.Error) -> bool:
     """Whether a standby cancelled the read because it stood in the way of what it replays."""
     return error.sqlstate == "40001"
-
-
-def _without_secrets(error: Exception, url: str) -> str:
-    message = " ".join(str(error).split())
-    password = psycopg.conninfo.conninfo_to_dict(url).get("password")
-    return message.replace(str(password), "***") if password else message

@@ -2,10 +2,12 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
+from typing import Any
 
-import psycopg
+from psycopg import Connection
 from psycopg.rows import dict_row
 
+from heartbeat.lint.date_rules import DateAsMoment
 from heartbeat.lint.finding import Finding, Rule
 from heartbeat.lint.header_rules import MissingLines, MissingMoneyStory, MissingText
 from heartbeat.lint.plan_rules import (
@@ -16,7 +18,6 @@ from heartbeat.lint.plan_rules import (
     MissingIndex,
     Plans,
     SequentialScan,
-    SlowValue,
 )
 from heartbeat.lint.statement_rules import (
     CorrelatedSubquery,
@@ -25,10 +26,13 @@ from heartbeat.lint.statement_rules import (
     SelectStar,
     UnorderedLimit,
 )
+from heartbeat.lint.value_rules import SlowValue, UnnamedRead, Values
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
+from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from heartbeat.source_drift import read_drift
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
@@ -45,7 +49,7 @@ FILE_RULES: tuple[Rule, ...] = (
     CorrelatedSubquery(),
     UnorderedLimit(),
 )
-"""The rules that need no database."""
+"""The rules that need nothing but a metric's file."""
 
 _STATEMENTS = platform_statements("lint")
 
@@ -61,24 +65,34 @@ def lint(
     yield from lint_files(project, metric_ids=metric_ids)
     with reading_as_of(
         settings.database_url,
+        (),
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
     ) as connection:
-        plans = Plans(connection)
+        plans, values = Plans(connection), Values(connection)
         can_plan = CannotPlan(plans)
         large_tables = read_large_tables(project, settings, LARGE_BYTES)
         rules = (
             MissingIndex(project, large_tables),
             SequentialScan(large_tables, plans),
             LargeNestedLoop(plans),
-            SlowValue(connection),
+            SlowValue(values),
+            UnnamedRead(values),
         )
         for metric in _chosen(project, metric_ids):
             unplanned = list(can_plan.findings(metric))
+            if unplanned:
+                yield from _drifted(connection, metric)
             yield from unplanned
             for rule in () if unplanned else rules:
                 yield from rule.findings(metric)
+
+
+def _drifted(connection: Connection[Any], metric: Metric) -> Iterator[Finding]:
+    """What the sources of a metric have lost, which may be why its statements cannot be planned."""
+    for drift in read_drift(connection, metric.reads):
+        yield Finding(metric.path, metric.value_line, "source-drift", drift.message)
 
 
 def lint_files(project: Project, *, metric_ids: frozenset[str] | None = None) -> Iterator[Finding]:
@@ -87,7 +101,7 @@ def lint_files(project: Project, *, metric_ids: frozenset[str] | None = None) ->
         if metric_ids is None or problem.path.stem in metric_ids:
             yield Finding(problem.path, problem.line, UNUSABLE, problem.problem)
     for metric in _chosen(project, metric_ids):
-        for rule in FILE_RULES:
+        for rule in (*FILE_RULES, DateAsMoment(project)):
             yield from rule.findings(metric)
 
 
@@ -96,7 +110,7 @@ def read_large_tables(
 ) -> Mapping[TableRef, LargeTable]:
     """The landed tables above a size in bytes."""
     schemas = sorted({table.schema for table in project.tables})
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         rows = (
             connection.cursor(row_factory=dict_row)
             .execute(_STATEMENTS["large_tables"].encode(), {"schemas": schemas, "limit": limit})

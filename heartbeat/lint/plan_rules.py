@@ -1,6 +1,5 @@
 """Rules on how Postgres runs a metric on the rows that are landed."""
 
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -9,11 +8,10 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
-from heartbeat.author_query import QueryError, fault
+from heartbeat.author_query import fault
 from heartbeat.lint.finding import Finding, Statement, statements
 from heartbeat.lint.searched_columns import searched_columns
 from heartbeat.metrics.metric import Metric
-from heartbeat.metrics.metric_query import read_value
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
 
@@ -26,8 +24,7 @@ FEW = 0.05
 LARGE_LOOP = 100_000_000
 """Pairs of rows that a nested loop may compare by estimate."""
 
-SLOW_SECONDS = 5.0
-"""What the value of a metric may take at most."""
+_EXPLAIN = "explain (verbose, format json) "
 
 
 @dataclass(frozen=True)
@@ -77,29 +74,36 @@ class PlanNode:
 
 
 @dataclass(frozen=True)
+class Unplanned:
+    """Why there is no plan, so many lines below the first of the statement."""
+
+    lines: int
+    why: str
+
+
+@dataclass(frozen=True)
 class Plans:
     """The plans of statements on one connection; each statement is planned once."""
 
     connection: Connection[Any]
 
     @cached_property
-    def _known(self) -> dict[str, PlanNode | str]:
+    def _known(self) -> "dict[str, PlanNode | Unplanned]":
         return {}
 
-    def of(self, statement: Statement) -> PlanNode | str:
+    def of(self, statement: Statement) -> "PlanNode | Unplanned":
         """The plan, or why there is none."""
         if statement.sql not in self._known:
             self._known[statement.sql] = self._explained(statement.sql)
         return self._known[statement.sql]
 
-    def _explained(self, sql: str) -> PlanNode | str:
+    def _explained(self, sql: str) -> "PlanNode | Unplanned":
         try:
             with self.connection.transaction():
-                rows = self.connection.execute(
-                    f"explain (verbose, format json) {sql}".encode()
-                ).fetchall()
+                rows = self.connection.execute(f"{_EXPLAIN}{sql}".encode()).fetchall()
         except psycopg.Error as error:
-            return fault(error)
+            place = int(error.diag.statement_position or 0) - len(_EXPLAIN)
+            return Unplanned(sql.count("\n", 0, max(place, 0)), fault(error))
         ((document,),) = rows
         return PlanNode(document[0]["Plan"])
 
@@ -115,8 +119,8 @@ class CannotPlan:
         """One for each statement that names what is not there."""
         for statement in statements(metric):
             plan = self.plans.of(statement)
-            if isinstance(plan, str):
-                yield Finding(metric.path, statement.line, self.name, plan)
+            if isinstance(plan, Unplanned):
+                yield Finding(metric.path, statement.line + plan.lines, self.name, plan.why)
 
 
 @dataclass(frozen=True)
@@ -191,7 +195,7 @@ class LargeNestedLoop:
         """One for each statement, with the largest loop."""
         for statement in statements(metric):
             plan = self.plans.of(statement)
-            if isinstance(plan, str):
+            if isinstance(plan, Unplanned):
                 continue
             pairs = max(map(_pairs, plan.walk()))
             if pairs > self.limit:
@@ -200,30 +204,6 @@ class LargeNestedLoop:
                     "equal columns, or narrow one side before"
                 )
                 yield Finding(metric.path, statement.line, self.name, problem)
-
-
-@dataclass(frozen=True)
-class SlowValue:
-    """The rule: a value is there in seconds."""
-
-    connection: Connection[Any]
-    limit: float = SLOW_SECONDS
-    name = "slow-value"
-
-    def findings(self, metric: Metric) -> Iterator[Finding]:
-        """One when the value takes longer than the limit, or cannot be computed at all."""
-        started = time.monotonic()
-        try:
-            with self.connection.transaction():
-                read_value(self.connection, metric)
-        except QueryError as error:
-            problem = str(error).partition(": ")[2]
-            yield Finding(metric.path, metric.value_line, "no-value", problem)
-            return
-        seconds = time.monotonic() - started
-        if seconds > self.limit:
-            problem = f"the value took {seconds:.1f} s, more than {self.limit:g} s"
-            yield Finding(metric.path, metric.value_line, self.name, problem)
 
 
 def _pairs(node: PlanNode) -> float:

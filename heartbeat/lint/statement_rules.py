@@ -3,14 +3,27 @@
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 
-import sqlglot
-from sqlglot import Token, TokenType, exp
-from sqlglot.optimizer.scope import Scope, traverse_scope
-
-from heartbeat.lint.finding import Finding, Statement, statements
+from heartbeat.lint.finding import Finding, statements
+from heartbeat.lint.query_scope import Item, Place, Query, Scope, is_star, own_nodes, query_scopes
 from heartbeat.metrics.metric import Metric
+from heartbeat.syntax_tree import Node, names, walk
 
-_DIALECT = "postgres"
+_Problem = tuple[Node, str]
+"""The part of the tree that is meant, and what is wrong with it."""
+
+_AGGREGATES = frozenset(
+    (
+        *("count", "sum", "avg", "min", "max", "any_value", "mode", "every"),
+        *("bool_and", "bool_or", "bit_and", "bit_or", "bit_xor"),
+        *("percentile_cont", "percentile_disc", "corr", "covar_pop", "covar_samp"),
+        *("stddev", "stddev_pop", "stddev_samp", "variance", "var_pop", "var_samp"),
+        *("array_agg", "string_agg", "json_agg", "jsonb_agg", "json_object_agg"),
+        *("jsonb_object_agg", "xmlagg", "range_agg", "range_intersect_agg"),
+        *("regr_avgx", "regr_avgy", "regr_count", "regr_intercept", "regr_r2", "regr_slope"),
+        *("regr_sxx", "regr_sxy", "regr_syy"),
+    )
+)
+_JSON_AGGREGATES = frozenset(("JsonObjectAgg", "JsonArrayAgg"))
 
 
 class _StatementRule(ABC):
@@ -20,40 +33,46 @@ class _StatementRule(ABC):
 
     def findings(self, metric: Metric) -> Iterator[Finding]:
         """What is wrong with the statements of the metric."""
-        for statement in statements(metric):
-            for offset, problem in self._problems(statement):
-                yield Finding(metric.path, statement.line + offset - 1, self.name, problem)
+        for named in statements(metric):
+            statement, query = query_scopes(named.sql)
+            for node, problem in self._problems(query):
+                line = named.line + statement.line_of(node) - 1
+                yield Finding(metric.path, line, self.name, problem)
 
     @abstractmethod
-    def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
-        """The line in the statement, counted from 1, and the problem."""
+    def _problems(self, query: Query) -> Iterator[_Problem]:
+        """What is wrong with the query, and where."""
 
 
 class PresentMoment(_StatementRule):
     """A metric asks `heartbeat.as_of()` for the moment, so that any past one can be computed."""
 
     name = "present-moment"
-    _WORDS = frozenset(
-        ("current_date", "current_time", "current_timestamp", "localtime", "localtimestamp")
-    )
+    _WORDS = ("current_date", "current_timestamp", "current_time", "localtimestamp", "localtime")
     _FUNCTIONS = frozenset(
         (
             *("now", "timeofday"),
             *("clock_timestamp", "statement_timestamp", "transaction_timestamp"),
         )
     )
+    _TEXTS = frozenset(("now", "today", "tomorrow", "yesterday"))
 
-    def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
-        tokens = sqlglot.tokenize(statement.sql, read=_DIALECT)
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True):
-            word = token.text.lower()
-            if _is_text(token) or not self._asks(word, following):
-                continue
-            yield token.line, f"{word} is not the moment of the compute; use heartbeat.as_of()"
+    def _problems(self, query: Query) -> Iterator[_Problem]:
+        for kind, node in walk({"SelectStmt": query.fields}):
+            if word := self._word(kind, node):
+                yield node, f"{word} is not the moment of the compute; use heartbeat.as_of()"
 
-    def _asks(self, word: str, following: Token | None) -> bool:
-        called = following is not None and following.token_type is TokenType.L_PAREN
-        return word in self._WORDS or (word in self._FUNCTIONS and called)
+    def _word(self, kind: str, node: Node) -> str | None:
+        if kind == "SQLValueFunction":
+            function = node["op"].removeprefix("SVFOP_").lower()
+            return next((word for word in self._WORDS if function.startswith(word)), None)
+        if kind == "FuncCall":
+            function = names(node["funcname"])[-1]
+            return function if function in self._FUNCTIONS else None
+        if kind == "TypeCast":
+            text = node["arg"].get("A_Const", {}).get("sval", {}).get("sval", "")
+            return f"'{text}'" if text.strip().lower() in self._TEXTS else None
+        return None
 
 
 class SelectStar(_StatementRule):
@@ -61,21 +80,20 @@ class SelectStar(_StatementRule):
 
     name = "select-star"
 
-    def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
-        for scope in _scopes(statement):
-            for selected in _selects(scope):
-                star = selected if isinstance(selected, exp.Star) else selected.find(exp.Star)
-                if star is not None and _is_star(selected) and self._of_table(selected, scope):
-                    yield _line(star), "select * from a table: name the columns"
+    def _problems(self, query: Query) -> Iterator[_Problem]:
+        for scope in query.scopes():
+            for target in scope.targets:
+                for item in self._starred(target, scope):
+                    if item.table is not None:
+                        yield target, "select * from a table: name the columns"
+                        break
 
-    def _of_table(self, selected: exp.Expr, scope: Scope) -> bool:
-        """Whether the star stands for a table's columns; those of a CTE are named in the CTE."""
-        names = [selected.table] if isinstance(selected, exp.Column) else list(scope.sources)
-        chosen = {name: scope.sources.get(name) for name in names if name in scope.selected_sources}
-        return any(
-            isinstance(source, exp.Table) and isinstance(source.this, exp.Identifier)
-            for source in chosen.values()
-        )
+    def _starred(self, target: Node, scope: Scope) -> list[Item]:
+        """What a star stands for; the columns of a CTE are named in the CTE."""
+        if not is_star(target):
+            return []
+        qualified = names(target["val"]["ColumnRef"]["fields"])
+        return [item for item in scope.items if not qualified or item.name == qualified[-1]]
 
 
 class CrossJoin(_StatementRule):
@@ -83,29 +101,45 @@ class CrossJoin(_StatementRule):
 
     name = "cross-join"
 
-    def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
-        for scope in _scopes(statement):
-            first = scope.expression.args.get("from_")
-            small_so_far = first is not None and self._is_small(first.this, scope)
-            for join in scope.expression.args.get("joins") or ():
-                small = self._is_small(join.this, scope)
-                if self._unconditional(join) and not small and not small_so_far:
-                    name = join.this.alias_or_name
-                    yield _line(join), f"{name} is joined with every row: write join ... on"
-                small_so_far = small_so_far and small
+    def _problems(self, query: Query) -> Iterator[_Problem]:
+        for scope in query.scopes():
+            found: list[_Problem] = []
+            self._joined(scope.fields.get("fromClause", []), scope, found)
+            yield from found
 
-    def _unconditional(self, join: exp.Join) -> bool:
-        condition = join.args.get("on")
-        always = isinstance(condition, exp.Boolean) and bool(condition.this)
-        return (condition is None or always) and not join.args.get("using") and not join.method
+    def _joined(self, parts: list[Node], scope: Scope, found: list[_Problem]) -> bool:
+        """Whether all parts together are few rows; what is wrong with their joins is added."""
+        few_so_far = True
+        for place, part in enumerate(parts):
+            few = self._is_few(part, scope, found)
+            if place and not few and not few_so_far:
+                found.append(self._problem(part, scope))
+            few_so_far = few_so_far and few
+        return few_so_far
 
-    def _is_small(self, joined: exp.Expr, scope: Scope) -> bool:
-        if isinstance(joined, exp.Lateral | exp.Unnest | exp.Values):
-            return True
-        if isinstance(joined, exp.Table) and not isinstance(joined.this, exp.Identifier):
-            return True
-        source = scope.sources.get(joined.alias_or_name)
-        return isinstance(source, Scope) and _gives_one_row(source.expression)
+    def _is_few(self, part: Node, scope: Scope, found: list[_Problem]) -> bool:
+        ((kind, node),) = part.items()
+        if kind == "RangeTableSample":
+            return self._is_few(node["relation"], scope, found)
+        if kind == "JoinExpr":
+            if self._is_unconditional(node):
+                return self._joined([node["larg"], node["rarg"]], scope, found)
+            sides = [self._is_few(node[side], scope, found) for side in ("larg", "rarg")]
+            return all(sides)
+        item = next(each for each in scope.items if each.node is node)
+        if item.query is not None:
+            return item.is_lateral or _gives_few_rows(item.query.fields)
+        return item.table is None
+
+    def _is_unconditional(self, join: Node) -> bool:
+        condition = join.get("quals", {"A_Const": {"boolval": {"boolval": True}}})
+        always = condition.get("A_Const", {}).get("boolval", {}).get("boolval", False)
+        return bool(always) and not join.get("usingClause") and not join.get("isNatural")
+
+    def _problem(self, part: Node, scope: Scope) -> _Problem:
+        nodes = [node for _, node in own_nodes(part)]
+        named = next(item for item in scope.items if any(item.node is each for each in nodes))
+        return part, f"{named.name} is joined with every row: write join ... on"
 
 
 class CorrelatedSubquery(_StatementRule):
@@ -115,25 +149,26 @@ class CorrelatedSubquery(_StatementRule):
     """
 
     name = "correlated-subquery"
+    _RUNS = "the subquery runs once for every row of"
 
-    def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
-        for scope in _scopes(statement):
-            around = scope.expression.parent
-            if isinstance(around, exp.Subquery):
-                around = around.parent
-            if not scope.is_subquery or isinstance(around, exp.Exists | exp.Lateral):
-                continue
-            outer = {
-                column.table: column
-                for column in scope.external_columns
-                if column.table and column.table not in scope.selected_sources
-            }
-            if outer:
-                name, column = next(iter(outer.items()))
-                yield (
-                    _line(column),
-                    f"the subquery runs once for every row of {name}: write it as a join",
-                )
+    def _problems(self, query: Query) -> Iterator[_Problem]:
+        told: set[Scope] = set()
+        for scope in query.scopes():
+            for kind, node in scope.nodes():
+                if kind != "ColumnRef" or len(name := names(node["fields"])) < 2:
+                    continue
+                owner = scope.owner(name[-2])
+                for crossed in self._crossed(scope, owner[0]) if owner else ():
+                    if crossed.place is Place.EXPRESSION and crossed not in told:
+                        told.add(crossed)
+                        yield node, f"{self._RUNS} {name[-2]}: write it as a join"
+
+    def _crossed(self, scope: Scope, owner: Scope) -> Iterator[Scope]:
+        """The scopes between a name and the one that gives it."""
+        current: Scope | None = scope
+        while current is not None and current is not owner:
+            yield current
+            current = current.around
 
 
 class UnorderedLimit(_StatementRule):
@@ -141,49 +176,36 @@ class UnorderedLimit(_StatementRule):
 
     name = "unordered-limit"
 
-    def _problems(self, statement: Statement) -> Iterator[tuple[int, str]]:
-        for query in _tree(statement).find_all(exp.Select, exp.SetOperation):
-            if query.args.get("order") is not None:
+    def _problems(self, query: Query) -> Iterator[_Problem]:
+        for _, fields in walk({"SelectStmt": query.fields}):
+            if "limitOption" not in fields or "sortClause" in fields:
                 continue
-            if query.args.get("limit") is not None and not _gives_one_row(query):
-                yield _line(query), "limit without order by: any rows may be left"
-            distinct = query.args.get("distinct")
-            if isinstance(distinct, exp.Distinct) and distinct.args.get("on") is not None:
-                yield _line(query), "distinct on without order by: any row may be left"
+            if self._limits(fields) and not _gives_few_rows(fields):
+                yield fields, "limit without order by: any rows may be left"
+            # a plain distinct is a list with an empty node
+            if any(fields.get("distinctClause", ())):
+                yield fields, "distinct on without order by: any row may be left"
+
+    def _limits(self, fields: Node) -> bool:
+        count = fields.get("limitCount", {})
+        return bool(count) and not count.get("A_Const", {}).get("isnull")
 
 
-def _tree(statement: Statement) -> exp.Expr:
-    return sqlglot.parse_one(statement.sql, read=_DIALECT)
-
-
-def _scopes(statement: Statement) -> list[Scope]:
-    return list(traverse_scope(_tree(statement)))
-
-
-def _selects(scope: Scope) -> list[exp.Expr]:
-    expression = scope.expression
-    return list(expression.selects) if isinstance(expression, exp.Select) else []
-
-
-def _is_star(selected: exp.Expr) -> bool:
-    return isinstance(selected, exp.Star) or (
-        isinstance(selected, exp.Column) and isinstance(selected.this, exp.Star)
-    )
-
-
-def _gives_one_row(query: exp.Expr | None) -> bool:
-    if not isinstance(query, exp.Select):
+def _gives_few_rows(select: Node) -> bool:
+    """Whether it is one row by its form, or a list of values."""
+    if select["op"] != "SETOP_NONE" or "groupClause" in select:
         return False
-    if query.args.get("group") is not None:
-        return False
-    aggregated = all(selected.find(exp.AggFunc) is not None for selected in query.selects)
-    return aggregated or query.args.get("from_") is None
+    if "fromClause" not in select:
+        return True
+    targets = select.get("targetList", [])
+    return bool(targets) and all(map(_has_aggregate, targets))
 
 
-def _is_text(token: Token) -> bool:
-    return token.token_type is TokenType.IDENTIFIER or token.token_type.name.endswith("STRING")
-
-
-def _line(node: exp.Expr) -> int:
-    """Positions are kept for names only: the line of the first one inside the node."""
-    return next((part.meta["line"] for part in node.walk() if "line" in part.meta), 1)
+def _has_aggregate(target: Node) -> bool:
+    for kind, node in own_nodes(target):
+        if kind in _JSON_AGGREGATES:
+            return True
+        aggregates = kind == "FuncCall" and names(node["funcname"])[-1] in _AGGREGATES
+        if aggregates and "over" not in node:
+            return True
+    return False

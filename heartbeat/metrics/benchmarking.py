@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from datetime import date, datetime
 from typing import Any
 
-import psycopg
 from psycopg import Connection
 
 from heartbeat.judgement.benchmark import Benchmark, benchmark
 from heartbeat.metrics.metric import Season
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 
@@ -22,7 +22,7 @@ def store_benchmarks(settings: Settings, *, now: datetime) -> Mapping[str, Bench
     None takes a benchmark away: fewer than 14 days have a value.
     """
     today = now.astimezone(settings.zone).date()
-    with psycopg.connect(settings.database_url) as connection, connection.transaction():
+    with connect(settings.database_url) as connection, connection.transaction():
         connection.execute("set local role heartbeat_benchmark")
         values = _daily_values(connection, today)
         found = {

@@ -14,10 +14,11 @@ from psycopg import Connection
 
 from heartbeat.author_query import QueryError, fault
 from heartbeat.judgement.status import Judgement, Status, severity_step
-from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.marts_session import read_as_of, source_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_query import read_history, read_value
 from heartbeat.metrics.registered_lines import RegisteredLines, read_lines
+from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 
@@ -65,7 +66,7 @@ def compute_and_store(
     their present definition, has looked at; with `all_days` for every one. Repeating it under the
     same moment and run changes nothing.
     """
-    with psycopg.connect(settings.database_url, autocommit=True) as connection:
+    with connect(settings.database_url, autocommit=True) as connection:
         store = _Store(connection, settings, as_of, run_id)
         due = set(metrics) if all_days else store.due(metrics)
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
@@ -100,21 +101,27 @@ def compute(
 ) -> Outcome:
     """Compute one metric as of any moment and store nothing; judged when there are `lines`."""
     started = time.monotonic()
+    day = as_of.astimezone(settings.zone).date()
     found: dict[str, Any] = {}
+
+    def read(connection: Connection[Any]) -> None:
+        found["source_as_of"] = source_as_of(connection, metric.reads)
+        found["value"] = read_value(connection, metric)
+        if lines:
+            found["judgement"] = lines.judge(found["value"], day)
+        if with_history:
+            found["history"] = read_history(connection, metric)
+
     try:
-        with reading_as_of(
+        read_as_of(
             settings.database_url,
+            metric.reads,
+            read,
             as_of=as_of,
             timezone=settings.timezone,
             statement_timeout=settings.statement_timeout,
-        ) as connection:
-            found["source_as_of"] = source_as_of(connection, metric.reads)
-            found["value"] = read_value(connection, metric)
-            if lines:
-                day = as_of.astimezone(settings.zone).date()
-                found["judgement"] = lines.judge(found["value"], day)
-            if with_history:
-                found["history"] = read_history(connection, metric)
+            lock_timeout=settings.lock_timeout,
+        )
     except QueryError as error:
         found["error"] = str(error)
     except psycopg.Error as error:

@@ -4,21 +4,14 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import asdict, dataclass
-from functools import cache
 from typing import Any
 
-import sqlglot
-from sqlglot import Token, TokenType
-
 from heartbeat.metrics.metric import Metric
+from heartbeat.metrics.sql_words import ALL_COLUMNS, sql_words
 from heartbeat.table_reference import TableRef
 
 ColumnTypes = Mapping[TableRef, Mapping[str, str]]
 """The columns of landed tables with their Postgres types."""
-
-_DIALECT = "postgres"
-_ALL_COLUMNS = "* of columns"
-_AFTER_COLUMNS = (TokenType.FROM, TokenType.COMMA)
 
 
 @dataclass(frozen=True)
@@ -50,17 +43,17 @@ class Definition:
 def definition_of(metric: Metric, types: ColumnTypes) -> Definition:
     """The definition of a metric on tables that have these columns now."""
     statements = [sql for sql in (metric.value_sql, metric.history_sql) if sql]
-    words = {word for sql in statements for word in _normalised(sql)}
+    words = {word for sql in statements for word in sql_words(sql)}
     return Definition(
-        value=" ".join(_normalised(metric.value_sql)),
-        history=" ".join(_normalised(metric.history_sql)) if metric.history_sql else None,
+        value=" ".join(sql_words(metric.value_sql)),
+        history=" ".join(sql_words(metric.history_sql)) if metric.history_sql else None,
         direction=metric.direction.value,
         period=metric.period.value,
         tables={
             str(table): {
                 name: type_
                 for name, type_ in sorted(types.get(table, {}).items())
-                if {_ALL_COLUMNS, name, f'"{name}"'} & words
+                if {ALL_COLUMNS, name, f'"{name}"'} & words
             }
             for table in metric.reads
         },
@@ -100,24 +93,3 @@ def _table_differences(
         old, new = before.get(column), after.get(column)
         if old != new:
             yield f"{table}.{column} from {old or 'absent'} to {new or 'absent'}"
-
-
-@cache
-def _normalised(sql: str) -> tuple[str, ...]:
-    """The words of a statement; the tokenizer leaves comments out."""
-    tokens = sqlglot.tokenize(sql, read=_DIALECT)
-    return tuple(
-        _word(token, following)
-        for token, following in zip(tokens, [*tokens[1:], None], strict=True)
-        if token.token_type is not TokenType.SEMICOLON
-    )
-
-
-def _word(token: Token, following: Token | None) -> str:
-    if token.token_type is TokenType.IDENTIFIER:
-        return f'"{token.text}"'
-    if token.token_type.name.endswith("STRING"):
-        return f"{token.token_type.name.lower()} {token.text!r}"
-    if token.token_type is TokenType.STAR and following and following.token_type in _AFTER_COLUMNS:
-        return _ALL_COLUMNS
-    return token.text.lower()

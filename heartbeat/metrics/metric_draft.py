@@ -7,15 +7,21 @@ from textwrap import dedent
 import yaml
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.landing.catalog import Column
 from heartbeat.metrics.metric import METRIC_ID, Direction, Kind, Period
 from heartbeat.project import LandedTable
 
-ROLLING = {
+ROLLING = {Period.DAY: 1, Period.WEEK: 7, Period.MONTH: 30}
+"""The days of the periods that look back over a window, which needs a column that dates a row."""
+
+_INTERVALS = {
     Period.DAY: "interval '24 hours'",
     Period.WEEK: "interval '7 days'",
     Period.MONTH: "interval '30 days'",
 }
-"""The periods that look back over a window, which needs a column that dates a row."""
+_SECONDS = {"min": 60, "h": 3600, "d": 86400}
+_AS_OF = "heartbeat.as_of()"
+_TODAY = f"heartbeat.business_day({_AS_OF})"
 
 
 class DraftError(HeartbeatError):
@@ -30,7 +36,7 @@ class Measure(StrEnum):
     SUM = "sum"
     """Of a column, in its unit."""
     OLDEST = "oldest"
-    """Hours since the earliest moment of a column."""
+    """The age of the earliest moment or date of a column: in min, h or d; of a date in d."""
 
 
 @dataclass(frozen=True)
@@ -68,28 +74,39 @@ class Draft:
             raise DraftError(
                 f"a metric is named a-z, 0-9 and _, a letter first, not '{self.metric_id}'"
             )
-        known = {column.landed_as: column for column in self.table.table.columns}
-        for column in filter(None, (self.column, self.time_column)):
-            if column not in known:
-                names = ", ".join(sorted(known))
-                raise DraftError(f"{self.table.reference} has no column {column}; it has {names}")
         if self.measure is not Measure.COUNT and self.column is None:
             raise DraftError(f"the measure {self.measure} needs a column")
         if self.period in ROLLING and self.time_column is None:
             raise DraftError(f"the period {self.period} needs the column that dates a row")
-        aged = self.column if self.measure is Measure.OLDEST else None
-        for dated in filter(None, (self.time_column, aged)):
-            if not known[dated].is_temporal:
-                raise DraftError(
-                    f"{dated} is {known[dated].landed_type}, which is no moment in time"
-                )
+        if self.time_column is not None:
+            self._refuse_no_moment(self._typed(self.time_column))
+        if self.column is not None:
+            self._refuse_no_measure(self._typed(self.column))
+
+    def _refuse_no_measure(self, column: Column) -> None:
+        if self.measure is Measure.SUM and not column.is_number:
+            raise DraftError(f"{column.landed_as} is {column.landed_type}, which is no number")
+        if self.measure is Measure.OLDEST:
+            self._refuse_no_moment(column)
+            self._refuse_no_unit_of_age(column)
+
+    def _refuse_no_moment(self, column: Column) -> None:
+        if not column.is_temporal:
+            problem = f"{column.landed_as} is {column.landed_type}, which is no moment in time"
+            raise DraftError(problem)
+
+    def _refuse_no_unit_of_age(self, column: Column) -> None:
+        if column.is_date and self.unit != "d":
+            raise DraftError(f"{column.landed_as} is a date, whose age is in days: the unit is d")
+        if self.unit not in _SECONDS:
+            raise DraftError(f"the age of the oldest is in {', '.join(_SECONDS)}, not {self.unit}")
 
     def _header(self) -> dict[str, object]:
         rolling = self.period in ROLLING
         counted = {
             Measure.COUNT: "Rows",
             Measure.SUM: f"Sum of {self.column}",
-            Measure.OLDEST: f"Hours since the earliest {self.column}",
+            Measure.OLDEST: f"Age ({self.unit}) of the earliest {self.column}",
         }[self.measure]
         window = f", by {self.time_column}, last {self.period}" if rolling else ""
         return {
@@ -109,10 +126,10 @@ class Draft:
         }
 
     def _value(self) -> str:
-        statement = f"select {self._measured('heartbeat.as_of()')}\nfrom {self.table.reference} t"
+        statement = f"select {self._measured(_AS_OF, _TODAY)}\nfrom {self.table.reference} t"
         if self.period not in ROLLING:
             return statement
-        return f"{statement}\nwhere\n    {self._in_window('heartbeat.as_of()', 4)}"
+        return f"{statement}\nwhere\n    {self._in_window(_AS_OF, _TODAY, 4)}"
 
     def _history(self) -> str:
         return dedent(
@@ -122,32 +139,47 @@ class Draft:
                 from heartbeat.business_days()
                 where not is_today
             )
-            select days.d, {self._measured("days.closes")} as v
+            select days.d, {self._measured("days.closes", "days.d")} as v
             from days
             left join {self.table.reference} t on
-                {self._in_window("days.closes", 16)}
+                {self._in_window("days.closes", "days.d", 16)}
             group by days.d, days.closes
             order by days.d"""  # noqa: S608 - the text of a file
         )
 
-    def _measured(self, moment: str) -> str:
+    def _measured(self, moment: str, day: str) -> str:
+        """The measure as of the moment, which falls on that business day."""
         if self.measure is Measure.COUNT:
             return f"count(t.{self.time_column})" if self.period in ROLLING else "count(*)"
         if self.measure is Measure.SUM:
             return f"coalesce(sum(t.{self.column}), 0)"
+        if self._typed(self.column).is_date:
+            return f"coalesce({day} - min(t.{self.column}), 0)"
         at = self._as_typed(moment, self.column)
-        return f"coalesce(round(extract(epoch from {at} - min(t.{self.column})) / 3600, 1), 0)"
+        seconds = f"extract(epoch from {at} - min(t.{self.column}))"
+        return f"coalesce(round({seconds} / {_SECONDS[self.unit]}, 1), 0)"
 
-    def _in_window(self, moment: str, indentation: int) -> str:
-        at = self._as_typed(moment, self.time_column)
-        since = f"t.{self.time_column} >= {at} - {ROLLING[self.period]}"
-        return f"{since}\n{' ' * indentation}and t.{self.time_column} < {at}"
+    def _in_window(self, moment: str, day: str, indentation: int) -> str:
+        """Up to the moment; of dates, which are no moments, the business days up to that day."""
+        dated = f"t.{self.time_column}"
+        if self._typed(self.time_column).is_date:
+            bounds = f"{dated} > {day} - {ROLLING[self.period]}", f"{dated} <= {day}"
+        else:
+            at = self._as_typed(moment, self.time_column)
+            bounds = f"{dated} >= {at} - {_INTERVALS[self.period]}", f"{dated} < {at}"
+        return f"\n{' ' * indentation}and ".join(bounds)
 
     def _as_typed(self, moment: str, column: str | None) -> str:
         """The moment in the type of the column: landed moments without a zone are UTC."""
-        types = {each.landed_as: each.landed_type for each in self.table.table.columns}
-        zoned = "with time zone" in types[column or ""]
+        zoned = "with time zone" in self._typed(column).landed_type
         return moment if zoned else f"{moment} at time zone 'UTC'"
+
+    def _typed(self, name: str | None) -> Column:
+        known = {column.landed_as: column for column in self.table.table.columns}
+        if name is None or name not in known:
+            names = ", ".join(sorted(known))
+            raise DraftError(f"{self.table.reference} has no column {name}; it has {names}")
+        return known[name]
 
 
 def _yaml(header: dict[str, object]) -> str:

@@ -23,6 +23,7 @@ from heartbeat.errors import ContentError
 from heartbeat.headed_sql import parse_headed_sql
 from heartbeat.judgement.metric_lines import lines_problem
 from heartbeat.judgement.status import MIN_BAND_DAYS
+from heartbeat.judgement.unit import unit_problem
 from heartbeat.metrics.metric import METRIC_ID, Direction, Kind, Metric, Period, Season
 from heartbeat.yaml_document import NO_ITEMS_WHEN_EMPTY, NONE_WHEN_EMPTY
 
@@ -119,6 +120,13 @@ class _Header(BaseModel):
         if not re.fullmatch(r"[A-Z0-9]{4}", code):
             raise ValueError(f"must be exactly 4 characters A-Z or 0-9, not '{code}'")
         return code
+
+    @field_validator("unit")
+    @classmethod
+    def _unit_has_one_name(cls, unit: str) -> str:
+        if problem := unit_problem(unit):
+            raise ValueError(problem)
+        return unit
 
     @field_validator("owner")
     @classmethod

@@ -8,6 +8,7 @@ import psycopg
 from psycopg import Connection
 
 from heartbeat.author_query import QueryError, fault, read_rows
+from heartbeat.judgement.wording import counted
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.settings import Settings
@@ -18,10 +19,12 @@ def read_value(connection: Connection[Any], metric: Metric) -> Decimal:
     rows = read_rows(connection, metric.value_sql, metric.path, metric.value_line)
     where = f"{metric.path.name}:{metric.value_line}: the value statement"
     if len(rows) != 1:
-        count = "no row" if not rows else f"{len(rows)} rows"
+        count = counted(len(rows), "row") if rows else "no row"
         raise QueryError(f"{where} returned {count}; it must return one row with one number")
     if len(rows[0]) != 1:
-        raise QueryError(f"{where} returned {len(rows[0])} columns; it must return one number")
+        raise QueryError(
+            f"{where} returned {counted(len(rows[0]), 'column')}; it must return one number"
+        )
     return _number(rows[0][0], where)
 
 
@@ -43,6 +46,7 @@ def explain(settings: Settings, metric: Metric, *, as_of: datetime) -> str:
     """How Postgres would run the value statement on what is landed, or why it cannot."""
     with reading_as_of(
         settings.database_url,
+        metric.reads,
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,

@@ -70,6 +70,9 @@ class MetricRow(RegisteredLines):
     computed_at: datetime | None
     source_as_of: datetime | None
     error: str | None
+    """Of the last compute, or what its tables have lost since then."""
+    drifted_since: datetime | None = None
+    """When they lost it; None where the last compute is later."""
     definition: Mapping[str, Any] | None
     definition_hash: str | None
     definition_changed_at: datetime | None

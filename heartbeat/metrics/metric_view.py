@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from psycopg import Connection
 
 from heartbeat.judgement.freshness import Freshness, freshness
-from heartbeat.judgement.signal import Shown, Signal, State, fold, since
+from heartbeat.judgement.signal import Shown, Signal, State, fold, is_older_than_known, since
 from heartbeat.judgement.status import Band, Status, severity_step
 from heartbeat.judgement.wording import delta_text, value_text
 from heartbeat.metrics.metric import Direction, Kind, Period
@@ -31,8 +31,9 @@ class MetricView:
 
     `status`, `reason`, `severity` and `target_hit` are judged when it is read, from the last good
     value and the registry's present lines, so an operator's edit shows at once. `severity_step` is
-    what the wall orders by. `since` is the start of the present state. `typical` is the band of the
-    value's own business day. `computed_at` and `source_as_of` belong to the last good value.
+    what the wall orders by. `since` is the start of the present state; with `since_at_least` the
+    state may be older, for history begins with it. `typical` is the band of the value's own
+    business day. `computed_at` and `source_as_of` belong to the last good value.
     `verification_reason` says who verified it, or why it is not verified, since when.
     `sparkline` holds the last 90 business days that have a value, oldest first; `restated` those
     among them that changed after they had closed, newest first. Values, lines and `typical` are in
@@ -54,6 +55,7 @@ class MetricView:
     severity_step: float
     reason: str
     since: datetime
+    since_at_least: bool
     signal: Signal
     error: str | None
     typical: Band | None
@@ -123,7 +125,10 @@ def metric_view(
         severity=severity,
         severity_step=severity_step(severity, row.severity_step),
         reason=judgement.reason if judgement else _reason_without_value(shown.signal),
-        since=present_since(states, shown, row.computed_at or row.registered_at),
+        since=present_since(
+            states, shown, row.drifted_since or row.computed_at or row.registered_at
+        ),
+        since_at_least=_is_present(states, shown) and is_older_than_known(states),
         signal=shown.signal,
         error=row.error,
         typical=typical,
@@ -171,12 +176,17 @@ def present_since(states: Sequence[State], shown: Shown, judged_at: datetime) ->
     A state that no compute has stored yet, because an operator moved a line, began with the value
     that is now judged differently: at `judged_at`.
     """
-    if not states or (states[-1].status, states[-1].signal) != (shown.status, shown.signal):
+    if not _is_present(states, shown):
         begun = max([judged_at, *(state.at for state in states[-1:])])
         states = [*states, State(begun, shown.status, shown.signal)]
     start = since(states)
     assert start is not None
     return start
+
+
+def _is_present(states: Sequence[State], shown: Shown) -> bool:
+    """Whether the last state that is stored is the one that is shown."""
+    return bool(states) and (states[-1].status, states[-1].signal) == (shown.status, shown.signal)
 
 
 def in_wall_order(views: Iterable[MetricView]) -> tuple[MetricView, ...]:

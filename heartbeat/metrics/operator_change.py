@@ -8,8 +8,9 @@ from typing import Annotated, Any
 from psycopg import Connection, sql
 from psycopg.rows import dict_row
 from psycopg.types.json import Jsonb
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field
 
+from heartbeat.change_reason import ChangeReason
 from heartbeat.email_address import email_address
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.metric_lines import lines_problem
@@ -20,7 +21,8 @@ from heartbeat.sql import platform_statements
 _STATEMENTS = platform_statements("operator_change")
 
 _LAPSED = "verified, lapsed"
-_Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=40)]
+Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=40)]
+"""A line as people give it; its digits count zeros too, and so an exponent is bounded."""
 
 
 class UnknownMetricError(HeartbeatError):
@@ -42,11 +44,11 @@ class OperatorChange(BaseModel):
 
     verification_state: VerificationState | None = None
     owner: Annotated[str, AfterValidator(email_address)] | None = None
-    norm_value: _Amount | None = None
-    alert_value: _Amount | None = None
-    target_value: _Amount | None = None
+    norm_value: Amount | None = None
+    alert_value: Amount | None = None
+    target_value: Amount | None = None
     target_due_date: date | None = None
-    reason: Annotated[str, StringConstraints(strip_whitespace=True, max_length=2000)] | None = None
+    reason: ChangeReason | None = None
 
     @property
     def values(self) -> Mapping[str, Any]:

@@ -34,21 +34,24 @@ def watch(connection: Connection[Any], watchlist: str, metric_id: str, *, actor:
 
     Raises WatchlistNameError.
     """
-    if not _NAME.fullmatch(watchlist):
-        raise WatchlistNameError(
-            f"a watchlist is named with a-z, 0-9 and -, at most 40 long, not {watchlist!r}"
-        )
     _change(connection, "watch", watchlist, metric_id, actor)
 
 
 def unwatch(connection: Connection[Any], watchlist: str, metric_id: str, *, actor: str) -> None:
-    """Take a metric from a watchlist, which ends with its last; logged if it was on it."""
+    """Take a metric from a watchlist, which ends with its last; logged if it was on it.
+
+    Raises WatchlistNameError.
+    """
     _change(connection, "unwatch", watchlist, metric_id, actor)
 
 
 def _change(
     connection: Connection[Any], statement: str, watchlist: str, metric_id: str, actor: str
 ) -> None:
+    if not _NAME.fullmatch(watchlist):
+        raise WatchlistNameError(
+            f"a watchlist is named with a-z, 0-9 and -, at most 40 long, not {watchlist!r}"
+        )
     with connection.transaction():
         connection.execute("set local role heartbeat_operator")
         row = {"watchlist": watchlist, "metric_id": metric_id, "actor": actor}

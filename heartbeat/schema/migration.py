@@ -5,16 +5,21 @@ from pathlib import Path
 import sqlalchemy
 from alembic import command
 from alembic.config import Config
-from sqlalchemy.engine import make_url
+
+from heartbeat.psycopg2_session import connect_psycopg2
 
 # any fixed number: two processes that migrate at once take turns on it
 _MIGRATION_LOCK = 4_827_151
+_PATIENCE = {"lock_timeout": "10min"}
+"""For one's turn, while another process migrates."""
 
 
 def migrate(database_url: str) -> None:
     """Run the migrations that `database_url` lacks; processes that start together take turns."""
     engine = sqlalchemy.create_engine(
-        make_url(database_url).set(drivername="postgresql+psycopg2"), poolclass=sqlalchemy.NullPool
+        "postgresql+psycopg2://",
+        creator=lambda: connect_psycopg2(database_url, _PATIENCE),
+        poolclass=sqlalchemy.NullPool,
     )
     with engine.begin() as connection:
         connection.execute(

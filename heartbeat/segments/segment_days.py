@@ -3,13 +3,14 @@
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from datetime import date, datetime, time, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
-import psycopg
+from psycopg import Connection
 
 from heartbeat.author_query import QueryError, read_rows
-from heartbeat.marts_session import reading_as_of, source_as_of
+from heartbeat.marts_session import read_as_of, source_as_of
+from heartbeat.postgres_session import connect
 from heartbeat.segments.segment_file import ClientSegments
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -41,8 +42,28 @@ def store_segments(
 
     Then the days of the last 90 that have none are made up for, each as of its last moment, back to
     the first without a client; what is stored of a past day is never changed. Each day is stored
-    whole or not at all. Raises QueryError.
+    whole or not at all. Raises QueryError, which `read_failure` tells until a run succeeds.
     """
+    try:
+        yield from _stored(segments, settings, now, run_id)
+    except QueryError as error:
+        failure = {"failed_at": now, "error": str(error), "run_id": run_id}
+        with connect(settings.database_url) as connection:
+            connection.execute(_sql("failed"), failure)
+        raise
+    with connect(settings.database_url) as connection:
+        connection.execute(_sql("succeeded"))
+
+
+def read_failure(connection: Connection[Any]) -> str | None:
+    """Why the segments could not be computed the last time; None when they could."""
+    row = connection.execute(_sql("failure")).fetchone()
+    return row[0] if row else None
+
+
+def _stored(
+    segments: ClientSegments, settings: Settings, now: datetime, run_id: str
+) -> Iterator[SegmentDay]:
     today = now.astimezone(settings.zone).date()
     day, members = _computed(segments, settings, today, now)
     _store(settings, day, members, run_id)
@@ -57,7 +78,7 @@ def store_segments(
 
 def _days_without(settings: Settings, today: date) -> list[date]:
     """Past days without a snapshot, the newest first."""
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         asked = {"since": today - timedelta(days=DAYS_BACK)}
         known = {d for (d,) in connection.execute(_sql("known_days"), asked)}
     days = (today - timedelta(days=ago) for ago in range(1, DAYS_BACK + 1))
@@ -65,21 +86,29 @@ def _days_without(settings: Settings, today: date) -> list[date]:
 
 
 def _end_of(d: date, settings: Settings) -> datetime:
-    return datetime.combine(d + timedelta(days=1), time(), settings.zone) - _LAST_MOMENT
+    closes = datetime.combine(d + timedelta(days=1), time(), settings.zone)
+    # in UTC: a local clock that goes back at midnight shows the last hour twice
+    return closes.astimezone(UTC) - _LAST_MOMENT
 
 
 def _computed(
     segments: ClientSegments, settings: Settings, d: date, as_of: datetime
 ) -> tuple[SegmentDay, Mapping[str, str]]:
     """The snapshot of a day, and the segment of each client."""
-    with reading_as_of(
+
+    def read(connection: Connection[Any]) -> tuple[datetime | None, list[tuple[Any, ...]]]:
+        oldest_poll = source_as_of(connection, segments.reads)
+        return oldest_poll, read_rows(connection, segments.sql, segments.path, segments.line)
+
+    oldest_poll, rows = read_as_of(
         settings.database_url,
+        segments.reads,
+        read,
         as_of=as_of,
         timezone=settings.timezone,
         statement_timeout=settings.statement_timeout,
-    ) as connection:
-        oldest_poll = source_as_of(connection, segments.reads)
-        rows = read_rows(connection, segments.sql, segments.path, segments.line)
+        lock_timeout=settings.lock_timeout,
+    )
     members = _members(rows, segments)
     return SegmentDay(d, as_of, oldest_poll, _counts(segments, members)), members
 
@@ -116,7 +145,7 @@ def _store(settings: Settings, day: SegmentDay, members: Mapping[str, str], run_
         "clients": list(members),
         "segments": list(members.values()),
     }
-    with psycopg.connect(settings.database_url) as connection:
+    with connect(settings.database_url) as connection:
         for name in ("one_at_a_time", "forget_day", "add_day", "add_clients"):
             connection.execute(_sql(name), row)
 

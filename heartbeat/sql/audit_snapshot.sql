@@ -4,11 +4,11 @@ select cut_id from heartbeat.audit_cut_registry
 -- name: register
 insert into heartbeat.audit_cut_registry as registered
     (cut_id, page, place, title, prose, windows, window_default, reads, metrics, methodology, how_to_read,
-     definition_hash)
+     definition_hash, words)
 values (
     %(cut_id)s, %(page)s, %(place)s, %(title)s, %(prose)s, %(windows)s, %(window_default)s,
     %(reads)s, %(metrics)s, %(methodology)s, %(how_to_read)s,
-    %(definition_hash)s
+    %(definition_hash)s, %(words)s
 )
 on conflict (cut_id) do update set
     page = excluded.page,
@@ -21,15 +21,16 @@ on conflict (cut_id) do update set
     metrics = excluded.metrics,
     methodology = excluded.methodology,
     how_to_read = excluded.how_to_read,
-    definition_hash = excluded.definition_hash
+    definition_hash = excluded.definition_hash,
+    words = excluded.words
 where (
     registered.page, registered.place, registered.title, registered.prose, registered.windows,
     registered.window_default, registered.reads, registered.metrics, registered.methodology,
-    registered.how_to_read, registered.definition_hash
+    registered.how_to_read, registered.definition_hash, registered.words
 ) is distinct from (
     excluded.page, excluded.place, excluded.title, excluded.prose, excluded.windows,
     excluded.window_default, excluded.reads, excluded.metrics, excluded.methodology,
-    excluded.how_to_read, excluded.definition_hash
+    excluded.how_to_read, excluded.definition_hash, excluded.words
 )
 returning cut_id
 

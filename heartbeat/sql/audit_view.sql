@@ -16,9 +16,21 @@ select cut.cut_id, cut.page, cut.title, cut.prose, cut.windows, cut.window_defau
  order by cut.page <> 'overview', cut.page, cut.place, cut.cut_id
 
 -- name: snapshots
-select cut_id, window_key, payload, svg, computed_at, source_as_of, error
-  from heartbeat.audit_cut_snapshot
- where cut_id = any (%(cut_ids)s) and window_key = any (%(windows)s)
+-- A later picture has asked the database itself, which knows better than the words of the code.
+select snapshot.cut_id, snapshot.window_key, snapshot.payload, snapshot.svg, snapshot.computed_at,
+       snapshot.source_as_of, coalesce(drift.message, snapshot.error) as error
+  from heartbeat.audit_cut_snapshot as snapshot
+  left join heartbeat.audit_cut_registry as cut using (cut_id)
+  left join lateral (
+        select drift.message
+          from heartbeat.source_drift as drift
+         where drift.schema_name || '.' || drift.table_name = any (cut.reads)
+           and (drift.column_name = '' or array[drift.column_name, '*'] && cut.words)
+           and (snapshot.computed_at is null or snapshot.computed_at < drift.since)
+         order by drift.since
+         limit 1
+       ) as drift on true
+ where snapshot.cut_id = any (%(cut_ids)s) and snapshot.window_key = any (%(windows)s)
 
 -- name: spec
 select spec

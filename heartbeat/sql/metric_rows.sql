@@ -15,7 +15,8 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
        case when signature.definition_hash <> registry.definition_hash then registry.definition end as definition,
        last_good.v as last_good, last_good.d as last_good_day, last_good.severity_step,
        last_good.computed_at, last_good.source_as_of,
-       last_day.error,
+       case when drift.since is null then last_day.error else drift.message end as error,
+       drift.since as drifted_since,
        signature.signed_at, signature.signed_by,
        case when signature.definition_hash <> registry.definition_hash then signature.definition end
            as signed_definition,
@@ -29,12 +30,25 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
          limit 1
        ) as last_good on true
   left join lateral (
-        select error
+        select error, as_of
           from heartbeat.metric_history as history
          where history.metric_id = registry.metric_id
          order by d desc
          limit 1
        ) as last_day on true
+  left join lateral (
+        select drift.message, drift.since
+          from heartbeat.source_drift as drift
+         where drift.schema_name || '.' || drift.table_name = any (registry.reads)
+           and (
+               drift.column_name = ''
+               or registry.definition -> 'tables' -> (drift.schema_name || '.' || drift.table_name) ? drift.column_name
+           )
+           -- a later compute has asked the database itself, which knows better than the words of the statement
+           and (last_day.as_of is null or last_day.as_of < drift.since)
+         order by drift.since
+         limit 1
+       ) as drift on true
   left join lateral (
         select signed_at, signed_by, definition, definition_hash
           from heartbeat.metric_signature as signature

@@ -125,7 +125,8 @@ where c.relkind = 'r'
 -- name: columns
 -- A domain lands as the type below it, an enum as text, any other type that is not built in as text,
 -- and so does a name of an object of the source (regclass and its kin), which marts does not have,
--- xml, which many servers are built without, and what has no binary form.
+-- xml, which many servers are built without, and what has no binary form. An amount of the type
+-- money means another number in each locale, so it lands as the number that it means in the source.
 with recursive base (type_id, base_id, base_modifier, depth) as (
     select t.oid, t.oid, -1, 0 from pg_catalog.pg_type t
     union all
@@ -161,6 +162,7 @@ select
         when plain.typnamespace <> 'pg_catalog'::regnamespace then 'text'
         when plain.typname like 'reg%%' then 'text'
         when plain.typname = 'xml' or plain.typsend = 0 then 'text'
+        when plain.typname = 'money' then 'numeric'
         else pg_catalog.format_type(plain.oid, greatest(l.base_modifier, a.atttypmod))
     end || case when l.is_array then '[]' else '' end as landed_type,
     not a.attnotnull as nullable

@@ -51,6 +51,11 @@ values (
     %(rows_sent)s, %(bytes_sent)s, %(seconds)s, %(write_mode)s, %(error)s, %(run_id)s
 )
 
+-- name: ended
+update heartbeat.table_load
+   set ended_at = now()
+ where schema_name = %(schema_name)s and table_name = %(table_name)s
+
 -- name: costs
 -- Of tables that every load reads as a whole.
 select

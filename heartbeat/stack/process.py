@@ -12,6 +12,8 @@ from pathlib import Path
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
 
+_SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
+
 REPOSITORY = Path(__file__).parents[2]
 """Where `dagster.yaml` and `workspace.yaml` are."""
 
@@ -19,6 +21,10 @@ DAEMON = "daemon"
 """The process that launches runs."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
+
+# modules, since the scripts of a package are beside the interpreter in a venv only; -P as for a
+# script: no module of the folder that a process is started in takes the place of a library's
+_RUN_MODULE = (sys.executable, "-P", "-m")
 
 
 @dataclass(frozen=True)
@@ -36,12 +42,11 @@ def processes(settings: Settings) -> tuple[Process, ...]:
     """Every process that Heartbeat itself runs, in the order in which they start."""
     bind = settings.bind_host
     workspace = str(REPOSITORY / "workspace.yaml")
-    scripts = Path(sys.executable).parent
     return (
         Process(
             "code-location",
             (
-                *(str(scripts / "dagster"), "code-server", "start"),
+                *(*_RUN_MODULE, "dagster", "code-server", "start"),
                 *("--module-name", CODE_MODULE, "--location-name", "heartbeat"),
                 *("--host", bind, "--port", str(settings.code_port)),
             ),
@@ -50,14 +55,14 @@ def processes(settings: Settings) -> tuple[Process, ...]:
         ),
         Process(
             DAEMON,
-            (str(scripts / "dagster-daemon"), "run", "--workspace", workspace),
+            (*_RUN_MODULE, "dagster._daemon", "run", "--workspace", workspace),
             None,
             None,
         ),
         Process(
             "webserver",
             (
-                *(str(scripts / "dagster-webserver"), "--workspace", workspace),
+                *(*_RUN_MODULE, "dagster_webserver", "--workspace", workspace),
                 *("--host", bind, "--port", str(settings.dagster_port)),
             ),
             settings.dagster_port,
@@ -65,7 +70,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
         ),
         Process(
             "api",
-            (sys.executable, "-m", "heartbeat_api"),
+            (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
         ),
@@ -81,9 +86,12 @@ def process_named(name: str, settings: Settings) -> Process:
 
 
 def environment(settings: Settings) -> Mapping[str, str]:
-    """What every process must find in its environment, beside what is there."""
+    """What every process must find in its environment, beside what is there.
+
+    libpq's variables for the defaults of a session are left out: Dagster's storage would take them.
+    """
     return {
-        **os.environ,
+        **{name: value for name, value in os.environ.items() if name not in _SESSION_DEFAULTS},
         "HEARTBEAT_PROJECT": str(settings.project),
         "HEARTBEAT_HOME": str(settings.home),
         "HEARTBEAT_DATABASE_URL": settings.database_url,
@@ -102,14 +110,20 @@ def become(name: str, settings: Settings) -> None:
     os.execvpe(process.command[0], process.command, dict(environment(settings)))
 
 
-def validate_code_location(settings: Settings) -> bool:
-    """Run `dagster definitions validate`, in a folder whose `dagster.yaml` asks for no database."""
-    command = [str(Path(sys.executable).parent / "dagster"), "definitions", "validate"]
+def code_location_problem(settings: Settings) -> str | None:
+    """What `dagster definitions validate` says when it fails, its log left out where it does not.
+
+    It runs in a folder whose `dagster.yaml` asks for no database.
+    """
+    command = [*_RUN_MODULE, "dagster", "definitions", "validate"]
     variables = {k: v for k, v in environment(settings).items() if k != "DAGSTER_HOME"}
     with tempfile.TemporaryDirectory() as folder:
         module = ["--module-name", CODE_MODULE]
-        validated = subprocess.run([*command, *module], env=variables, cwd=folder, check=False)
-    return validated.returncode == 0
+        validated = subprocess.run(
+            [*command, *module], env=variables, cwd=folder, check=False, capture_output=True
+        )
+    said = (validated.stdout + validated.stderr).decode(errors="replace").strip()
+    return said if validated.returncode else None
 
 
 def write_dagster_home(settings: Settings) -> None:

@@ -10,7 +10,6 @@ from contextlib import contextmanager, suppress
 from datetime import timedelta
 
 import httpx
-import psycopg
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
@@ -19,6 +18,7 @@ from heartbeat.audit.audit_view import any_undrawn
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
+from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
 from heartbeat.refresh.job import AUDIT_JOB
 from heartbeat.settings import Settings
@@ -155,7 +155,7 @@ class Stack:
 
     def _pictures_are_missing(self) -> bool:
         """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
-        with psycopg.connect(self._settings.database_url) as connection:
+        with connect(self._settings.database_url) as connection:
             return any_undrawn(connection, _DAILY)
 
     def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:

@@ -81,7 +81,7 @@ async function apply(page) {
   if (page.body.dataset.build !== data.build) return reload();
   // all at once, when the refresh has ended
   if (refreshing) return;
-  for (const id of ["counts", "notice", "data"]) {
+  for (const id of ["counts", "notice", "data", "told"]) {
     const [old, fresh] = [$(id), page.getElementById(id)];
     if (old.innerHTML !== fresh.innerHTML) old.replaceChildren(...fresh.childNodes);
   }

@@ -14,7 +14,7 @@ from anyio.from_thread import BlockingPortal, start_blocking_portal
 
 from tests.unit.heartbeat_api.stored_metrics import StoredMetric, store
 
-_PATIENCE_SECONDS = 30
+_PATIENCE_SECONDS = 120
 _BUFFER = 65_536
 
 

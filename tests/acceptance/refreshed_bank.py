@@ -16,6 +16,7 @@ import psutil
 import psycopg
 import pytest
 
+from heartbeat.connection_string import of_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.settings import Settings
 from tests.acceptance.running_stack import PATIENCE_SECONDS, Up
@@ -215,7 +216,7 @@ def refreshed_bank() -> Iterator[RefreshedBank]:
                 up,
                 server,
                 settings.database_url,
-                settings.dagster_database_url.replace("+psycopg2", ""),
+                of_database(settings.database_url, settings.dagster_database_name),
             )
             bank.stops_the_schedules()
             yield bank

@@ -1,12 +1,14 @@
 """`heartbeat up` with a state folder and ports of its own."""
 
 import os
+import random
 import signal
 import socket
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -14,8 +16,9 @@ import httpx
 import psutil
 
 REPOSITORY = Path(__file__).parents[2]
-HEARTBEAT = [str(Path(sys.executable).parent / "heartbeat")]
-PATIENCE_SECONDS = 240
+HEARTBEAT = [sys.executable, "-m", "heartbeat"]
+PATIENCE_SECONDS = 900
+"""When to give up on what hangs: on a busy machine a stack takes minutes to start, else 40 s."""
 
 
 class Up:
@@ -124,10 +127,15 @@ def _command_line(process: psutil.Process) -> str:
 
 
 def _free_ports(count: int) -> list[int]:
-    sockets = [socket.socket() for _ in range(count)]
-    for each in sockets:
-        each.bind(("127.0.0.1", 0))
-    ports = [each.getsockname()[1] for each in sockets]
-    for each in sockets:
-        each.close()
-    return ports
+    """Below the ports of outgoing connections: one of those could take it before it is used."""
+    candidates = iter(random.sample(range(20_000, 32_000), 12_000))
+    return list(islice(filter(_is_free, candidates), count))
+
+
+def _is_free(port: int) -> bool:
+    with socket.socket() as probe:
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError:
+            return False
+    return True

@@ -1,57 +1,15 @@
 """The audit pages in Chromium: stored pictures without scripts, live ones on demand."""
 
-import shutil
-from collections.abc import Iterator
-from datetime import UTC, datetime
 from pathlib import Path
 
-import psycopg
 import pytest
 from playwright.sync_api import Browser, Page, expect
 
-from heartbeat.audit.audit_cut import load_cuts
-from heartbeat.audit.audit_snapshot import compute_snapshot, store_chart_runtime, sync_cuts
 from heartbeat.audit.palette import ON_PAPER, Colour
-from heartbeat.settings import Settings
 from tests.acceptance.cockpit import Cockpit
-from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL
+from tests.acceptance.drawn_cuts.shades import HOSTILE
+from tests.acceptance.drawn_pages import explored
 
-HOSTILE = "<img src=x onerror=alert(1)>"
-CUT = """
-import altair as alt
-import pandas as pd
-from heartbeat.audit.chart_theme import CHART_WIDTH, shade_colour, shade_text_colour, title
-from heartbeat.audit.palette import SHADES, Colour
-
-META = {
-    "page": "overview",
-    "title": "Shades",
-    "prose": "Which shade is it?",
-    "windows": ["7d", "30d"],
-    "reads": [],
-    "metrics": ["collateral_overdue_days_max"],
-    "how_to_read": "Darker is more.",
-    "methodology": "Counted.",
-}
-HOSTILE = "<img src=x onerror=alert(1)>"
-
-
-def compute(conn, *, window):
-    rows = [{"name": f"{at} {HOSTILE}"[: 2 if at else 40], "value": at + 0.5} for at in range(6)]
-    cells = [row | {"shade": at, "only for the picture": 1} for at, row in enumerate(rows)]
-    text = f"{window}: six shades {HOSTILE}"
-    return {"headline": text, "prose": text, "rows": rows, "cells": cells}
-
-
-def chart(payload):
-    cells = alt.Chart(pd.DataFrame(payload["cells"])).encode(y=alt.Y("name:N", title=None))
-    return alt.layer(
-        cells.mark_bar(clip=True).encode(x=alt.X("value:Q"), color=shade_colour("shade")),
-        cells.mark_text(align="left", x=4).encode(
-            text="value:Q", color=shade_text_colour("shade")
-        ),
-    ).properties(width=CHART_WIDTH, height=300, title=title(payload, "units"))
-"""
 TEXT_SIZES = """() => [...document.querySelectorAll(".picture text")].map(
   (text) => parseFloat(getComputedStyle(text).fontSize) * text.getScreenCTM().a)"""
 COLOURS = """() => [...new Set([...document.querySelectorAll(".picture svg *")].flatMap((mark) => {
@@ -61,41 +19,8 @@ COLOURS = """() => [...new Set([...document.querySelectorAll(".picture svg *")].
 }))]"""
 
 
-@pytest.fixture(scope="module")
-def audit(cockpit: Cockpit, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The address of a page with two cuts, as the worker computed and drew them."""
-    folder = tmp_path_factory.mktemp("audit_cuts")
-    for name in ("shades", "more_shades"):
-        (folder / f"{name}.py").write_text(CUT, encoding="utf-8")
-    cockpit.shows(USUAL_WALL)
-    loaded = load_cuts(folder)
-    assert loaded.problems == ()
-    url = cockpit.marts.info.dsn + " password=x"
-    settings = Settings.load().model_copy(update={"explicit_database_url": url})
-    with psycopg.connect(url) as connection:
-        sync_cuts(connection, loaded)
-        store_chart_runtime(connection)
-    for cut in loaded.cuts:
-        stored = compute_snapshot(cut, "7d", settings, as_of=datetime.now(UTC), run_id="test")
-        assert stored.error is None
-    shutil.rmtree(folder)
-    return f"{cockpit.origin}/audit/overview?window=7d"
-
-
-@pytest.fixture
-def page(browser: Browser) -> Iterator[Page]:
-    page = browser.new_page(viewport={"width": 1280, "height": 900})
-    yield page
-    page.close()
-
-
 def in_rgb(colour: str) -> str:
     return f"rgb({', '.join(str(int(colour[at : at + 2], 16)) for at in (1, 3, 5))})"
-
-
-def explored(page: Page, cut_id: str) -> None:
-    page.locator(f"#{cut_id}").get_by_role("button", name="Explore").click()
-    page.locator(f"#{cut_id} .picture.live svg").wait_for()
 
 
 def test_without_scripts_the_pictures_are_there_and_nothing_that_needs_one(
@@ -127,7 +52,7 @@ def test_a_picture_becomes_live_with_libraries_from_here_and_within_the_policy(
     explored(page, "more_shades")
     page.locator("#shades .picture .mark-rect path").last.hover(force=True)
     expect(page.locator("#vg-tooltip-element td.value").last).to_have_text("5.5")
-    assert page.locator("#vg-tooltip-element td.key").all_inner_texts() == ["name", "value"]
+    assert page.locator("#vg-tooltip-element td.key").all_inner_texts() == ["Name", "Value"]
     assert complaints == []
     origin = audit.partition("/audit")[0]
     assert [request for request in requests if not request.startswith(origin)] == []
@@ -221,13 +146,18 @@ def test_an_owner_and_a_verification_are_given_by_keyboard(page: Page, audit: st
 
 
 def test_picture_and_table_are_downloaded_under_their_own_names(
-    page: Page, audit: str, tmp_path: Path
+    page: Page, audit: str, cockpit: Cockpit, tmp_path: Path
 ) -> None:
+    stored = (
+        "select computed_at at time zone 'UTC' from heartbeat.audit_cut_snapshot"
+        " where cut_id = 'shades'"
+    )
+    ((computed_at,),) = cockpit.marts.execute(stored).fetchall()
     page.goto(audit)
     for kind, begins in (("PNG", b"\x89PNG"), ("SVG", b"<svg"), ("CSV", b"\xef\xbb\xbfname,value")):
         with page.expect_download() as download:
             page.locator("#shades").get_by_role("link", name=kind).click()
         name = download.value.suggested_filename
-        assert name == f"shades-7d-{datetime.now(UTC):%Y%m%d}.{kind.lower()}"
+        assert name == f"shades-7d-{computed_at:%Y%m%d}.{kind.lower()}"
         download.value.save_as(tmp_path / name)
         assert (tmp_path / name).read_bytes().startswith(begins)

@@ -9,11 +9,20 @@ import pytest
 from playwright.sync_api import Browser, Page
 
 from tests.acceptance.cockpit import Cockpit
-from tests.acceptance.walls import OK, REDS, ambers_only, bank, with_long_names
+from tests.acceptance.walls import (
+    OK,
+    REDS,
+    ambers_only,
+    bank,
+    with_long_names,
+    with_names_in_many_scripts,
+    with_wide_figures,
+)
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm
 
 _LOOKS = Path(__file__).with_name("looks.js").read_text(encoding="utf-8")
 
+TEXTS = Path(__file__).with_name("texts.js").read_text(encoding="utf-8")
 SCREENS = {"720p": (1280, 720), "1080p": (1920, 1080), "4K": (3840, 2160)}
 
 
@@ -36,6 +45,9 @@ WALLS = {
     "4 reds with long names": with_long_names(bank(4)),
     "12 reds with long names": with_long_names(bank(12)),
     "1 red with a long name": with_long_names(bank(1)),
+    **{f"{reds} reds with wide figures": with_wide_figures(bank(reds)) for reds in (0, 1, 3, 4, 8)},
+    "40 metrics with wide figures": with_wide_figures(bank(1, 40)),
+    "4 reds in many scripts": with_names_in_many_scripts(bank(4)),
     "15 metrics": USUAL_WALL,
     "no metric": (),
 }
@@ -51,8 +63,45 @@ def test_every_metric_is_there_once_without_script_scroll_clip_or_overlap(
         for name, (width, height) in SCREENS.items():
             page.set_viewport_size({"width": width, "height": height})
             assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
+            assert (name, page.evaluate(TEXTS)["faults"]) == (name, [])
         codes = page.locator("[data-k]:visible .code").all_inner_texts()
         assert sorted(codes) == expected
+
+
+LONG_RED = tuple(float(1000 + day) for day in range(90))
+
+
+@pytest.mark.parametrize("reds", [1, 4, 6, 8])
+def test_what_did_not_land_and_since_when_a_metric_is_red_are_read_whole(
+    browser: Browser, cockpit: Cockpit, reds: int
+) -> None:
+    metrics = with_long_names(bank(reds))
+    cockpit.shows(
+        [replace(each, values=LONG_RED) if each.code[0] == "R" else each for each in metrics]
+    )
+    cockpit.marts.execute(
+        "insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, error,"
+        " began_at, ended_at) select 'bank_core', 't' || n, 'merge', 'run',"
+        " case when n <= 34 then 'refused' end, now() - interval '1 day', now() - interval '1 day'"
+        " from generate_series(1, 77) as n"
+    )
+    try:
+        with opened(browser, cockpit.origin, 1280, 720) as page:
+            for name, (width, height) in SCREENS.items():
+                page.set_viewport_size({"width": width, "height": height})
+                assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
+            page.set_viewport_size({"width": 390, "height": 844})
+            assert page.evaluate(_LOOKS)["scrollWidth"] == 390
+            told = page.locator("header .told")
+            assert "34 of 77 tables refused" in told.inner_text()
+            assert told.evaluate("part => part.scrollWidth - part.clientWidth") == 0
+            sinces = page.locator(".t.red .since:visible").all_inner_texts()
+            assert len(sinces) == reds
+            assert all("at least 89 d" in since for since in sinces)
+            page.goto(f"{cockpit.origin}/m/R000")
+            assert page.evaluate("document.documentElement.scrollWidth") == 390
+    finally:
+        cockpit.marts.execute("truncate heartbeat.table_load")
 
 
 def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, cockpit: Cockpit) -> None:
@@ -63,6 +112,22 @@ def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, cockpi
     assert looks["scrollWidth"] == 390
     assert looks["scrollHeight"] > 844
     assert len(lefts) == 1
+
+
+@pytest.mark.parametrize(
+    "metrics",
+    [with_long_names(bank(4)), with_wide_figures(bank(11)), with_names_in_many_scripts(bank(4))],
+    ids=["long names", "wide figures", "many scripts"],
+)
+def test_on_a_phone_and_behind_a_tile_no_text_is_cut_or_covered(
+    browser: Browser, cockpit: Cockpit, metrics: Sequence[StoredMetric]
+) -> None:
+    cockpit.shows(metrics)
+    for path in ("/", "/m/R000", "/m/R002", "/m/A000"):
+        with opened(browser, f"{cockpit.origin}{path}", 390, 844) as page:
+            for width in (390, 360) if path == "/" else (390, 360, 1280, 1920):
+                page.set_viewport_size({"width": width, "height": 844})
+                assert (path, width, page.evaluate(TEXTS)["faults"]) == (path, width, [])
 
 
 def test_texts_stand_out_and_are_large_enough_for_three_metres(

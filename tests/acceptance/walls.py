@@ -3,7 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
+from itertools import cycle
 
+from heartbeat.judgement.status import Status
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric
 
 REDS = tuple(metric for metric in USUAL_WALL if metric.code in ("COLD", "FXST", "AMLB", "SEPR"))
@@ -42,6 +44,49 @@ def with_long_names(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]
             source_age=timedelta(days=40),
         )
         for number, metric in enumerate(metrics)
+    )
+
+
+SCRIPTS = (
+    "東京支店の未決済の支払い",
+    "Просроченный залог, старейший",
+    "😀 🚀 paid",
+    "Žąsų ūkis ĄČĘĖĮŠŲŪŽ",
+)
+
+
+def with_names_in_many_scripts(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]:
+    """The same with names that Inter writes in part, or not at all."""
+    return tuple(
+        replace(metric, short_name=name, name=f"{name}, {name}", owner=name)
+        for metric, name in zip(metrics, cycle(SCRIPTS), strict=False)
+    )
+
+
+FIGURES = ((-123_400_000, "EUR"), (-88_888, "count"), (999_900_000_000, "EUR"), (-0.0044, "%"))
+"""The widest that a wall writes: −€123.4M, −88,888, €999.9bn, −0.0044 %."""
+
+
+def with_wide_figures(metrics: Sequence[StoredMetric]) -> tuple[StoredMetric, ...]:
+    """The same with the widest of values and old sources; each is as bad as before."""
+    return tuple(
+        _as_bad(metric, value, unit)
+        for metric, (value, unit) in zip(metrics, cycle(FIGURES), strict=False)
+    )
+
+
+def _as_bad(metric: StoredMetric, value: float, unit: str) -> StoredMetric:
+    status = metric.status(metric.values[-1])
+    return replace(
+        metric,
+        unit=unit,
+        source_age=timedelta(days=40),
+        values=(*metric.values[:-1], value),
+        kind="threshold",
+        direction="lower_is_better",
+        norm=value + (1 if status is Status.GREEN else -1),
+        alert=value + (-0.5 if status is Status.RED else 2),
+        target=None,
     )
 
 

@@ -3,6 +3,7 @@
 import io
 import subprocess
 import sys
+import sysconfig
 from collections.abc import Callable
 from contextlib import redirect_stderr, redirect_stdout
 from pathlib import Path
@@ -11,7 +12,7 @@ import pytest
 
 from heartbeat.cli import main
 
-HEARTBEAT = str(Path(sys.executable).parent / "heartbeat")
+HEARTBEAT = str(Path(sysconfig.get_path("scripts")) / "heartbeat")
 METRIC = """\
 /* ---
 code: FEES

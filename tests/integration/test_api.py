@@ -41,6 +41,7 @@ CONTRACT = {
     "severity_step",
     "reason",
     "since",
+    "since_at_least",
     "signal",
     "error",
     "typical",
@@ -87,7 +88,7 @@ def one(code: str, client: httpx.Client) -> dict[str, Any]:
 @pytest.mark.usefixtures("usual_wall")
 def test_the_metrics_come_with_exactly_the_fields_of_the_contract(client: httpx.Client) -> None:
     document = client.get("/api/metrics").json()
-    assert set(document) == {"as_of", "build", "job", "metrics"}
+    assert set(document) == {"as_of", "build", "job", "landing", "metrics"}
     assert {frozenset(metric) for metric in document["metrics"]} == {frozenset(CONTRACT)}
     assert {field.name for field in fields(MetricView)} == CONTRACT
 

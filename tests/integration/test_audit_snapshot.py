@@ -3,6 +3,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
 import altair as alt
 import numpy as np
@@ -22,6 +23,8 @@ from heartbeat.audit.audit_snapshot import (
 )
 from heartbeat.audit.chart_rendering import ChartError, render
 from heartbeat.settings import Settings
+
+UTC_ZONE = ZoneInfo("UTC")
 
 AS_OF = datetime(2026, 2, 14, 12, tzinfo=UTC)
 
@@ -424,11 +427,11 @@ def clipped_line() -> alt.Chart:
 
 
 def test_equal_charts_give_equal_specs_and_drawings() -> None:
-    assert render(clipped_line()) == render(clipped_line())
+    assert render(clipped_line(), UTC_ZONE) == render(clipped_line(), UTC_ZONE)
 
 
 def test_a_drawing_has_the_house_background_and_names_no_address() -> None:
-    svg = render(clipped_line()).svg.replace("http://www.w3.org/", "")
+    svg = render(clipped_line(), UTC_ZONE).svg.replace("http://www.w3.org/", "")
 
     assert '<rect width="600" height="340" fill="#171d25"/>' in svg
     assert "http" not in svg
@@ -450,10 +453,22 @@ def test_a_drawing_has_the_house_background_and_names_no_address() -> None:
 )
 def test_a_chart_that_refers_to_an_address_is_refused(chart: alt.Chart) -> None:
     with pytest.raises(ChartError, match="refers to a URL"):
-        render(chart)
+        render(chart, UTC_ZONE)
+
+
+@pytest.mark.parametrize(
+    "chart",
+    [
+        pytest.param(clipped_line().mark_text(font="Arial").encode(text="x:Q"), id="mark"),
+        pytest.param(clipped_line().encode(x=alt.X("x:Q").axis(labelFont="Arial")), id="axis"),
+    ],
+)
+def test_a_chart_that_names_a_font_is_refused(chart: alt.Chart) -> None:
+    with pytest.raises(ChartError, match="ont names the font 'Arial'; leave it to the house theme"):
+        render(chart, UTC_ZONE)
 
 
 def test_a_column_may_be_called_url() -> None:
-    chart = alt.Chart(pd.DataFrame({"url": [1, 2]})).mark_bar().encode(x="url:Q")
+    chart = alt.Chart(pd.DataFrame({"url": [1, 2], "font": [3, 4]})).mark_bar().encode(x="url:Q")
 
-    assert render(chart).svg.startswith("<svg")
+    assert render(chart, UTC_ZONE).svg.startswith("<svg")

@@ -41,7 +41,7 @@ def test_from_a_landed_table_to_a_metric_that_lints_runs_and_shows_its_number(
     assert "PAID  Fees paid\n€0  green" in shown
     assert "bank_core.fee  0 min old" in shown
     told(heartbeat("metric", "lint", "fees_paid"))
-    assert "there is no file fees_payd.sql" in refused(heartbeat("metric", "lint", "fees_payd"))
+    assert "has the id or code fees_payd" in refused(heartbeat("metric", "lint", "fees_payd"))
     past = told(heartbeat("compute", "fees_paid", "--as-of", "2026-02-10T00:00:00+00:00"))
     assert past.split() == ["fees_paid", "0.25", "green"]
     assert "is there already; choose another id" in refused(heartbeat(*DRAFT))
@@ -68,7 +68,7 @@ def test_what_is_not_said_is_asked(settings: Settings) -> None:
     assert "without norm_value and alert_value a threshold metric is always green" in asked.stdout
     assert "Column that is measured (id, eur, paid_at): " in asked.stdout
     assert "OLDF  Oldest fee" in asked.stdout
-    assert "the linter has 1 findings; edit the file" in asked.stderr
+    assert "the linter has 1 finding; edit the file" in asked.stderr
     assert (settings.project / "metrics" / "oldest_fee.sql").exists()
 
 
@@ -134,7 +134,7 @@ def test_the_triage_of_today_is_one_screen(
     heartbeat: Run, settings: Settings, marts: psycopg.Connection[Any]
 ) -> None:
     told(heartbeat("compute"))
-    assert told(heartbeat("today")) == "All of 1 metrics are green and fresh.\n"
+    assert told(heartbeat("today")) == "1 metric, all green and fresh.\n"
     folder = settings.project / "metrics"
     red = METRIC.replace("FEES", "REDF").replace(
         "kind: threshold", "kind: threshold\nalert_value: 9"
@@ -167,7 +167,8 @@ def test_the_typical_bands_are_computed_on_demand(
     )
     marts.execute(
         "insert into heartbeat.metric_history (metric_id, d, v, run_id)"
-        " select 'fees', current_date - n, 4 + 2 * (n % 2), '' from generate_series(1, 20) n"
+        " select 'fees', (now() at time zone 'UTC')::date - n, 4 + 2 * (n % 2), ''"
+        " from generate_series(1, 20) n"
     )
     assert told(heartbeat("benchmark")) == "fees  5 ± 1.02598 over 20 days\n"
 

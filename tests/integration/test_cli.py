@@ -24,7 +24,7 @@ def test_from_a_source_file_to_a_value_without_servers(
     told(heartbeat_process("ingest"))
     assert "2.75" in told(heartbeat_process("compute"))
     assert told(heartbeat("registry", "sync")) == "The registry is as the files say.\n"
-    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15"))
+    assert "2.50" in told(heartbeat("compute", "fees", "--as-of", "2026-01-15T12:00"))
     history = marts.execute("select v::text, error from heartbeat.metric_history").fetchall()
     assert history == [("2.75", None)]
 
@@ -116,12 +116,13 @@ def test_a_table_that_does_not_land_fails_the_ingest_by_name(
 
 
 def test_a_metric_that_fails_fails_the_compute(heartbeat_process: Run) -> None:
+    told(heartbeat_process("source", "discover", "bank"))
     computed = heartbeat_process("compute")
     assert computed.returncode == 1
     assert 'fees.sql:11: relation "bank_core.fee" does not exist' in " ".join(
         computed.stderr.split()
     )
-    assert "1 of 1 metrics failed" in computed.stderr
+    assert "1 of 1 metric failed" in computed.stderr
 
 
 @pytest.mark.parametrize(
@@ -129,12 +130,17 @@ def test_a_metric_that_fails_fails_the_compute(heartbeat_process: Run) -> None:
     [
         (("source", "discover", "cards"), "the project's sources are: bank"),
         (("source", "check", "bank"), "there is no catalog yet"),
-        (("ingest", "--table", "nothing"), "no table is selected"),
-        (("compute", "nothing"), "there is no usable metric nothing"),
+        (("ingest", "--source", "bank"), "there is no catalog yet; run `heartbeat source discover"),
+        (("ingest", "--table", "fee"), "there is no catalog yet; run `heartbeat source discover"),
+        (("compute", "nothing"), "has the id or code nothing"),
+        (("compute", "FEES"), "fees.sql:11: reads bank_core.fee, which no source lands"),
         (("compute", "--as-of", "yesterday"), "write it as 2026-03-31T23:59:59+00:00"),
         (("serve", "nothing"), "there are code-location, daemon, webserver, api"),
     ],
-    ids=["no source", "no catalog", "no table", "no metric", "no moment", "no process"],
+    ids=[
+        *("no source", "no catalog", "no catalog of a source", "no catalog of a table"),
+        *("no metric", "no table of a metric", "no moment", "no process"),
+    ],
 )
 def test_what_cannot_be_done_is_one_line(
     heartbeat: Run, arguments: tuple[str, ...], words: str
@@ -180,12 +186,14 @@ def test_what_every_load_reads_as_a_whole_is_listed_with_its_size(heartbeat: Run
     (cost,) = json.loads(told(heartbeat("source", "cost", "--json")))
     assert (cost["table"], cost["write"], cost["rows"]) == ("bank_core.fee", "replace", 2)
     assert cost["bytes"] > 0
-    assert "1 tables" in told(heartbeat("source", "cost"))
+    assert "1 table," in told(heartbeat("source", "cost"))
 
 
 def test_parity_is_told_table_by_table(heartbeat: Run, marts: psycopg.Connection[Any]) -> None:
     told(heartbeat("source", "discover", "bank"))
-    assert "1 tables of bank differ" in refused(heartbeat("source", "check", "bank", "--parity"))
+    assert "1 table of bank is not as in the source" in refused(
+        heartbeat("source", "check", "bank", "--parity")
+    )
     told(heartbeat("ingest"))
     assert "bank_core.fee: equal" in told(heartbeat("source", "check", "bank", "--parity"))
 
@@ -210,7 +218,7 @@ def test_only_the_tables_of_a_metric_can_be_landed(
     told(heartbeat("source", "discover", "bank"))
     told(heartbeat("ingest", "--metric", "fees"))
     assert marts.execute("select table_name from heartbeat.table_load").fetchall() == [("fee",)]
-    assert "no usable metric nothing" in refused(heartbeat("ingest", "--metric", "nothing"))
+    assert "has the id or code nothing" in refused(heartbeat("ingest", "--metric", "nothing"))
 
 
 def test_a_first_load_that_goes_on_says_where(

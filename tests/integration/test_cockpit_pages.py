@@ -1,6 +1,7 @@
 """The cockpit over HTTP: what is not sent twice, what operators post, which screens report."""
 
 import gzip
+import re
 import socket
 import time
 from collections.abc import Iterator
@@ -269,6 +270,15 @@ def test_a_script_is_asked_for_each_time_and_sent_once(client: httpx.Client) -> 
     assert first.headers["cache-control"] == "no-cache"
     again = client.get("/static/clock.js", headers={"If-None-Match": first.headers["etag"]})
     assert again.status_code == 304
+
+
+def test_the_letters_are_asked_for_once_a_year(client: httpx.Client) -> None:
+    (address,) = re.findall(r'rel="preload" href="([^"]+)" as="font"', client.get("/").text)
+    letters = client.get(address)
+    assert letters.headers["content-type"] == "font/woff2"
+    assert letters.headers["cache-control"] == "public, max-age=31536000, immutable"
+    assert letters.content.startswith(b"wOF2")
+    assert client.get("/typeface/inter-400.ttf").status_code == 404
 
 
 def test_a_page_that_follows_a_refresh_stays_when_dagster_goes_away(

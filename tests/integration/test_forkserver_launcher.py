@@ -22,7 +22,7 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget, GrpcServer
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._grpc.client import DagsterGrpcClient
 
-PATIENCE_SECONDS = 60
+PATIENCE_SECONDS = 300
 DAGSTER_YAML = """\
 telemetry: {{enabled: false}}
 run_monitoring: {{enabled: true, start_timeout_seconds: 5, cancel_timeout_seconds: 5}}

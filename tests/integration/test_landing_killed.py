@@ -7,7 +7,7 @@ import signal
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +93,20 @@ def is_at(connection: psycopg.Connection[Any], moment: str) -> bool:
     return connection.execute(query.encode()).fetchone() == (True,)
 
 
+def met(
+    connection: psycopg.Connection[Any], moment: str, starts: "Callable[[], subprocess.Popen[str]]"
+) -> "subprocess.Popen[str]":
+    """A run that is in that moment; where a quick one has passed it unseen, another is started."""
+    for _ in range(10):
+        process = starts()
+        while process.poll() is None:
+            if is_at(connection, moment):
+                return process
+            time.sleep(0.002)
+        goes_through(process)
+    raise AssertionError(f"no run was seen where {moment}")
+
+
 def look_again(process: "subprocess.Popen[str]") -> None:
     """A moment later: who only looks takes the processor from whom it looks at."""
     assert process.poll() is None, "the run ended before its moment came"
@@ -139,14 +153,16 @@ def files_left(bank: Bank) -> list[Path]:
     ],
 )
 def test_a_run_killed_in_its(busy: Bank, side: str, moment: str, fresh: bool) -> None:
+    def starts() -> "subprocess.Popen[str]":
+        if fresh:
+            busy.marts.execute("drop schema if exists bank_core cascade")
+        else:
+            busy.has(BUSINESS)
+        return ingest()
+
     if not fresh:
         lands()
-        busy.has(BUSINESS)
-    connection = busy.source if side == "source" else busy.marts
-    process = ingest()
-    while not is_at(connection, moment):
-        look_again(process)
-    kill(process)
+    kill(met(busy.source if side == "source" else busy.marts, moment, starts))
 
     lands()
 
@@ -179,7 +195,7 @@ def test_runs_killed_at_random_moments_leave_nothing_that_the_next_run_does_not_
 def test_a_first_load_that_was_killed_loses_at_most_one_range(busy: Bank) -> None:
     process = ingest()
     position = "select resume_after[1]::int from heartbeat.table_load where table_name = 'payment'"
-    while busy.landed(position) in ([], [(9000,)]):
+    while busy.landed(position) in ([], [(None,)], [(9000,)]):
         look_again(process)
     kill(process)
     ((landed,),) = busy.landed(position)
@@ -297,13 +313,13 @@ def test_two_runs_at_once_land_once(busy: Bank) -> None:
 def test_a_landing_in_another_process_is_not_disturbed(busy: Bank) -> None:
     source = busy.discovered(OPTIONS)
     (part,) = select_tables([source], source=None, schema=None, tables=None)
-    process = ingest()
-    while not is_at(busy.source, READS):
-        assert process.poll() is None
+    process = met(busy.source, READS, ingest)
+    process.send_signal(signal.SIGSTOP)
     with (
         LandingRun(busy.settings, "second", [part], Notes()) as run,
         pytest.raises(LandingInProgressError, match="being landed by another process"),
     ):
         run.land(part)
+    process.send_signal(signal.SIGCONT)
     goes_through(process)
     assert_landed(busy)

@@ -116,7 +116,6 @@ COLUMNS: dict[str, tuple[str, str, list[str]]] = {
     "int_range": ("int4range", "int4range", ["'[1,5)'", "'empty'", "'(,3)'"]),
     "num_range": ("numrange", "numrange", ["'[1.10,2.20]'"]),
     "tstz_range": ("tstzrange", "tstzrange", ["'[2026-01-01 00:00+02,infinity)'"]),
-    "money_": ("money", "money", ["-1234.56"]),
     "bits": ("bit(4)", "bit(4)", ["B'1010'"]),
     "varbits": ("bit varying(8)", "bit varying(8)", ["B'1'"]),
     "tsvector_": ("tsvector", "tsvector", ["'fat:2,4 cat:3A'"]),

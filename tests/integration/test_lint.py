@@ -14,8 +14,8 @@ from heartbeat.lint.plan_rules import (
     MissingIndex,
     Plans,
     SequentialScan,
-    SlowValue,
 )
+from heartbeat.lint.value_rules import SlowValue, UnnamedRead, Values
 from heartbeat.marts_session import reading_as_of
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
@@ -65,6 +65,7 @@ def reading(bank: Bank, timeout: str = "60s") -> Iterator[Plans]:
     """Plans on what is landed now."""
     with reading_as_of(
         bank.settings.database_url,
+        (),
         as_of=NOW,
         timezone="UTC",
         statement_timeout=timeout,
@@ -153,9 +154,31 @@ def test_a_join_on_equal_columns_is_no_nested_loop(bank: Bank, payments: Path) -
 def test_a_value_that_takes_too_long_or_is_none_is_reported(bank: Bank, payments: Path) -> None:
     project = Project(bank.settings.project)
     with reading(bank) as plans:
-        (slow,) = told(SlowValue(plans.connection, limit=0), project)
+        (slow,) = told(SlowValue(Values(plans.connection), limit=0), project)
     assert "more than 0 s [slow-value]" in slow
     with reading(bank, timeout="1ms") as plans:
         payments.write_text(METRIC.partition("select")[0] + "select 1 from pg_sleep(1)")
-        (endless,) = told(SlowValue(plans.connection), Project(bank.settings.project))
+        (endless,) = told(SlowValue(Values(plans.connection)), Project(bank.settings.project))
     assert "it took longer than METRIC_STATEMENT_TIMEOUT allows [no-value]" in endless
+
+
+def test_a_table_that_only_a_function_names_is_reported(bank: Bank, payments: Path) -> None:
+    bank.marts.execute(
+        "create function bank_core.few() returns bigint language sql"
+        " return (select count(*) from bank_core.small);"
+        "grant usage on schema bank_core to heartbeat_reader"
+    )
+    payments.write_text(METRIC.partition("select")[0] + "select bank_core.few()")
+    with reading(bank) as plans:
+        (finding,) = told(UnnamedRead(Values(plans.connection)), Project(bank.settings.project))
+    assert "slow.sql:15: reads bank_core.small, which the statement does not name" in finding
+
+
+def test_what_postgres_cannot_plan_is_reported_in_its_words_at_its_line(
+    bank: Bank, payments: Path
+) -> None:
+    wrong = "select count(*)\nfrom bank_core.payment\nwhere lower(id) = 'x'"
+    payments.write_text(METRIC.partition("select")[0] + wrong)
+    (finding,) = lint(Project(bank.settings.project), bank.settings, as_of=NOW)
+    assert (finding.rule, finding.line) == ("cannot-plan", 17)
+    assert finding.problem.startswith("function lower(integer) does not exist")

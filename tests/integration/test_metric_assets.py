@@ -163,7 +163,8 @@ def test_the_benchmark_job_makes_the_bands_and_the_refresh_leaves_it_alone(
     assert BENCHMARKS not in materialized(refreshed)
     marts.execute(
         "insert into heartbeat.metric_history (metric_id, d, v, run_id)"
-        " select 'payments', current_date - n, 4 + 2 * (n % 2), '' from generate_series(1, 20) n"
+        " select 'payments', (now() at time zone 'UTC')::date - n, 4 + 2 * (n % 2), ''"
+        " from generate_series(1, 20) n"
     )
     with DagsterInstance.ephemeral() as instance:
         job = tiny.definitions().resolve_job_def("benchmark")

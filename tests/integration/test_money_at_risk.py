@@ -2,6 +2,7 @@ import re
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pandas as pd
 import psycopg
@@ -193,7 +194,7 @@ def in_euro(amount: float, currency: str, at: datetime) -> float:
     known = RATE[(RATE.quote == currency) & (RATE.rate_time <= at)]
     if known.empty:
         return 0.0
-    return amount / float(known.sort_values("rate_time").rate.iloc[-1])
+    return amount / float(known.sort_values(["rate_time", "id"]).rate.iloc[-1])
 
 
 def overdue_collateral(at: datetime) -> float:
@@ -379,7 +380,7 @@ def test_a_bank_without_a_loss_in_sight_says_so(url: str, cut: AuditCut) -> None
 def test_the_drawing_carries_every_label_and_the_spec_its_prose(bank: str, cut: AuditCut) -> None:
     payload = payload_of(bank, cut, "30d")
 
-    drawn = render(cut.chart(payload))
+    drawn = render(cut.chart(payload), ZoneInfo("UTC"))
 
     labels = {
         text for bar in payload["bars"] for text in (bar["label"], bar["text"], bar["change"])

@@ -2,6 +2,7 @@
 
 import re
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -58,6 +59,15 @@ def test_a_service_starts_with_the_command_that_up_gives_to_its_supervisor(
         assert supervised[name] == [*OWN_COMMAND, name]
         assert services[name]["command"] == ["heartbeat", "serve", name]
     assert services["prepare"]["command"] == ["heartbeat", "migrate"]
+
+
+def test_a_process_is_a_module_since_scripts_are_not_beside_every_interpreter(
+    settings: Settings,
+) -> None:
+    for process in own(settings).values():
+        interpreter, *options, module = process.command[:4]
+        assert (interpreter, options) == (sys.executable, ["-P", "-m"])
+        assert find_spec(f"{module}.__main__")
 
 
 def test_ports_are_the_defaults_of_the_settings_on_loopback_only(

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlglot
-from sqlglot import exp
 
 from heartbeat.audit.audit_cut import AuditCut, load_cuts
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import load_metrics, parse_metric
 from heartbeat.source import load_sources
+from heartbeat.syntax_tree import names, walk
+from heartbeat.table_reference import query_of, table_references
 
 REPOSITORY = Path(__file__).parents[2]
 INVENTORY = REPOSITORY / "docs" / "sources" / "README.md"
@@ -46,19 +46,15 @@ def subjects_of(text: str) -> list[str]:
 
 
 def offences_of_sql(sql: str, metric_id: str) -> Iterator[str]:
-    tree = sqlglot.parse_one(sql, read="postgres")
-    for table in tree.find_all(exp.Table):
-        if (
-            FORBIDDEN_TABLES.match(f"{table.db}.{table.name}")
-            or table.name in FORBIDDEN_TABLE_NAMES
-        ):
-            yield f"reads {table.db}.{table.name}"
-    for column in tree.find_all(exp.Column):
-        if column.name in FORBIDDEN_COLUMNS:
-            yield f"reads {column.name}"
-    for literal in tree.find_all(exp.Literal):
-        if literal.is_string and literal.name.startswith("SEPA") and metric_id not in MAY_NAME_SEPA:
-            yield f"singles out {literal.name}"
+    for table in table_references(sql):
+        if FORBIDDEN_TABLES.match(str(table)) or table.table in FORBIDDEN_TABLE_NAMES:
+            yield f"reads {table}"
+    for kind, node in walk(query_of(sql).fields):
+        if kind == "ColumnRef" and FORBIDDEN_COLUMNS.intersection(names(node["fields"])[-1:]):
+            yield f"reads {names(node['fields'])[-1]}"
+        text = node.get("sval", {}).get("sval", "") if kind == "A_Const" else ""
+        if text.startswith("SEPA") and metric_id not in MAY_NAME_SEPA:
+            yield f"singles out {text}"
 
 
 def offences_of(metric: Metric) -> list[str]:

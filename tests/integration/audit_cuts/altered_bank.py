@@ -1,6 +1,7 @@
 """The landed bank after a change that is undone, for cases that the bank does not have."""
 
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import psycopg
 
@@ -12,6 +13,14 @@ from tests.integration.demo_platform import ANCHOR
 
 def payload_after(bank: BankCuts, cut_id: str, window: str, *changes: str) -> dict[str, Any]:
     """The payload of a cut after those statements; it is drawn too, and the changes rolled back."""
+    payload = counted_after(bank, cut_id, window, *changes)
+    cuts = {cut.cut_id: cut for cut in bank.platform.project.cuts.cuts}
+    chart_rendering.render(cuts[cut_id].chart(payload), ZoneInfo("UTC"))
+    return payload
+
+
+def counted_after(bank: BankCuts, cut_id: str, window: str, *changes: str) -> dict[str, Any]:
+    """The payload of a cut after those statements, which are rolled back."""
     cuts = {cut.cut_id: cut for cut in bank.platform.project.cuts.cuts}
     with psycopg.connect(bank.platform.settings.database_url) as connection:
         connection.execute("select set_config('heartbeat.as_of', %s, true)", [ANCHOR.isoformat()])
@@ -19,5 +28,4 @@ def payload_after(bank: BankCuts, cut_id: str, window: str, *changes: str) -> di
             connection.execute(change.encode())
         payload = json_payload(cuts[cut_id].compute(connection, window=window))
         connection.rollback()
-    chart_rendering.render(cuts[cut_id].chart(payload))
     return payload

@@ -15,6 +15,16 @@ MOMENT = ANCHOR.replace(tzinfo=None)
 """The moment of all computes, naive UTC as the bank writes its own."""
 
 
+def largest_first(values: pd.Series) -> pd.Series:
+    """The values, the largest first and equal ones by their index, as the cuts order them.
+
+    Float sums of equal amounts differ in their last digits, and the default sort of pandas leaves
+    equal values in an order that depends on the processor.
+    """
+    ranked = values.round(6).sort_index().sort_values(ascending=False, kind="stable")
+    return values.reindex(ranked.index)
+
+
 @dataclass
 class BankCuts:
     """A bank of 600 clients with every incident, landed, seen at `MOMENT`."""

@@ -6,7 +6,7 @@ import pandas as pd
 import pytest
 
 from tests.integration.audit_cuts.altered_bank import payload_after
-from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
+from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts, largest_first
 
 DAYS = {"7d": 7, "30d": 30, "90d": 90}
 
@@ -35,8 +35,8 @@ def held(bank: BankCuts, window: str) -> pd.DataFrame:
 @pytest.mark.parametrize("window", DAYS)
 def test_the_movers_are_the_eight_of_each_side(bank: BankCuts, window: str) -> None:
     rows = bank.payload("balance_movers", window)["rows"]
-    by_change = held(bank, window)["change"].sort_values()
-    expected = pd.concat([by_change.head(8), by_change.tail(8)[::-1]])
+    change = held(bank, window)["change"]
+    expected = pd.concat([-largest_first(-change).head(8), largest_first(change).head(8)])
     assert [row["client_id"] for row in rows] == expected.index.tolist()
     assert [row["change_eur"] for row in rows] == pytest.approx(expected.tolist())
 

@@ -6,14 +6,13 @@ import pandas as pd
 import pytest
 
 from tests.integration.audit_cuts.altered_bank import payload_after
-from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
+from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts, largest_first
 
 DAYS = {"7d": 7, "30d": 30, "90d": 90}
 
 
 def paid(bank: BankCuts, days: int) -> pd.Series:
-    by_client: pd.Series = bank.revenue(days).groupby("client_profile_id")["eur"].sum()
-    return by_client.sort_values(ascending=False)
+    return largest_first(bank.revenue(days).groupby("client_profile_id")["eur"].sum())
 
 
 def last_business(bank: BankCuts) -> pd.Series:

@@ -4,11 +4,16 @@ import re
 from typing import Any
 
 import pytest
+from playwright.sync_api import sync_playwright
 
 from heartbeat.audit.audit_cut import load_cuts
 from heartbeat.audit.chart_theme import CHART_WIDTH, SMALLEST_TEXT
 from heartbeat.audit.palette import Colour
+from heartbeat.typeface import with_letters
 from heartbeat_api.csv_table import csv_table
+from tests.acceptance.bare_machine import only_dejavu_serif
+from tests.acceptance.conftest import chromium
+from tests.integration.audit_cuts.altered_bank import counted_after
 from tests.integration.audit_cuts.bank_cuts import BankCuts
 from tests.integration.demo_platform import REPOSITORY
 
@@ -39,6 +44,20 @@ DESIGNED = {
         "rejection_reasons",
     ],
 }
+BY_SORTING = (
+    "set local enable_hashagg = off",
+    "set local enable_hashjoin = off",
+    "set local max_parallel_workers_per_gather = 0",
+)
+BY_HASHING_IN_PARALLEL = (
+    "set local enable_sort = off",
+    "set local enable_mergejoin = off",
+    "set local enable_nestloop = off",
+    "set local min_parallel_table_scan_size = 0",
+    "set local parallel_setup_cost = 0",
+    "set local parallel_tuple_cost = 0",
+)
+TEXTS = (REPOSITORY / "tests" / "acceptance" / "texts.js").read_text(encoding="utf-8")
 SENTENCE_END = re.compile(r"[.!?](?=\s+[A-Z€]|$)")
 
 
@@ -104,6 +123,34 @@ def test_without_any_row_a_cut_still_draws_and_says_something(
     assert said["headline"]
     assert said["prose"]
     assert isinstance(said["rows"], list)
+
+
+@pytest.mark.parametrize("cut_id", CUTS)
+def test_a_cut_is_the_same_to_the_last_digit_and_among_equals_whatever_plan_postgres_takes(
+    tied_bank: BankCuts, cut_id: str
+) -> None:
+    for window in ("7d", "90d"):
+        sorted_rows, hashed_rows = (
+            counted_after(tied_bank, cut_id, window, *plan)
+            for plan in (BY_SORTING, BY_HASHING_IN_PARALLEL)
+        )
+        assert hashed_rows == sorted_rows
+
+
+def test_no_text_of_any_picture_is_cut_or_covered(
+    bank: BankCuts, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """In Chromium, on a machine that has another font only."""
+    fonts = only_dejavu_serif(tmp_path_factory.mktemp("fonts"))
+    faults = {}
+    with sync_playwright() as playwright, chromium(playwright, fonts) as browser:
+        page = browser.new_page(viewport={"width": 900, "height": 900})
+        for cut_id, window in WINDOWS:
+            drawing = with_letters(bank.drawn(cut_id, window).chart.svg)
+            page.set_content(f'<div class="picture">{drawing}</div>')
+            page.evaluate("document.fonts.ready")
+            faults[cut_id, window] = page.evaluate(TEXTS)["faults"]
+    assert {at: found for at, found in faults.items() if found} == {}
 
 
 def _colours(svg: str) -> set[str]:

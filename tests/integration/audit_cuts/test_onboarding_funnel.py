@@ -17,7 +17,7 @@ def journeys(bank: BankCuts, days: int, seen: pd.Timestamp) -> list[dict[str, pd
     """Of each client of a cohort, when it first was in each state, as it stood at `seen`."""
     states = bank.table("webbank_dict.profile_state").set_index("id")["code"]
     log = bank.table("webbank_core.client_profile_state_log")
-    log = log.assign(state=log["profile_state"].map(states)).sort_values("timestamp")
+    log = log.assign(state=log["profile_state"].map(states)).sort_values(["timestamp", "id"])
     first_ever = log[log["state"] == "CREATED"].groupby("client_profile_id")["timestamp"].min()
     closes = seen - MATURITY
     cohort = first_ever[(first_ever >= closes - timedelta(days=days)) & (first_ever < closes)]

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
+from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts, largest_first
 
 CUT = "processing_time_distribution"
 WINDOWS = {"7d": 7, "30d": 30, "90d": 90}
@@ -60,7 +60,7 @@ def test_the_three_slowest_rails_are_shown_with_their_medians(
     now = executed(bank, days, pd.Timestamp(MOMENT)).groupby("rail")["seconds"].median()
     ends = pd.Timestamp(MOMENT) - timedelta(days=days)
     before = executed(bank, days, ends).groupby("rail")["seconds"].median()
-    slowest = now.sort_values(ascending=False)[:3]
+    slowest = largest_first(now)[:3]
     assert [rail["rail"] for rail in rails] == list(slowest.index)
     for rail in rails:
         assert rail["median_seconds"] == pytest.approx(slowest[rail["rail"]])
@@ -96,6 +96,14 @@ def test_the_words_name_the_slowest_rail(bank: BankCuts, window: str) -> None:
     assert payload["headline"].endswith(" before")
     assert f"executed in {WINDOWS[window]} days" in payload["prose"]
     assert "SEPA credit" in payload["prose"].partition("The medians of the others: ")[2]
+
+
+def test_hours_of_the_day_are_not_set_apart_where_they_take_equally_long(
+    tied_bank: BankCuts,
+) -> None:
+    prose = tied_bank.payload(CUT, "30d")["prose"]
+    assert "took more than a day" in prose
+    assert "Submitted from" not in prose
 
 
 @pytest.mark.parametrize("window", WINDOWS)

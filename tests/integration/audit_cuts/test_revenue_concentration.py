@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from tests.integration.audit_cuts.altered_bank import payload_after
-from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
+from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts, largest_first
 
 DAYS = {"7d": 7, "30d": 30, "90d": 90}
 
@@ -18,8 +18,7 @@ def paid(bank: BankCuts, window: str, *, windows_ago: int = 0) -> pd.Series:
     revenue = bank.revenue(days * (windows_ago + 1))
     until = MOMENT - timedelta(days=days * windows_ago)
     entries = revenue[revenue["create_time"] < until]
-    by_client: pd.Series = entries.groupby("client_profile_id")["eur"].sum()
-    return by_client.sort_values(ascending=False)
+    return largest_first(entries.groupby("client_profile_id")["eur"].sum())
 
 
 def ten_share(by_client: pd.Series) -> float:

@@ -10,6 +10,7 @@ import pandas as pd
 import psycopg
 import pytest
 
+from heartbeat.audit.audit_snapshot import draw_cut
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
 from tests.integration.demo_platform import ANCHOR
@@ -133,6 +134,14 @@ def test_what_is_silent_now_is_the_headline(watched_bank: BankCuts) -> None:
     assert payload["headline"] == "screening has been silent for 7 h"
     assert "1 source is silent now." in payload["prose"]
     assert "Exchange rates were silent for 30 h, up to 17 Nov 16:01." in payload["prose"]
+
+
+def test_moments_are_told_by_the_business_clock(watched_bank: BankCuts) -> None:
+    settings = watched_bank.platform.settings.model_copy(update={"timezone": "Asia/Kolkata"})
+    cuts = {cut.cut_id: cut for cut in watched_bank.platform.project.cuts.cuts}
+    drawn = draw_cut(cuts[CUT], "30d", settings, as_of=ANCHOR)
+    # five and a half hours after 16:01 UTC
+    assert "up to 17 Nov 21:31." in str(drawn.payload["prose"])
 
 
 @pytest.mark.parametrize(("window", "hours"), [("30d", 720), ("90d", 2160)])

@@ -72,12 +72,39 @@ def test_the_command_shows_its_progress_and_writes_the_hand_count(
 
 
 def test_a_killed_seeding_is_not_a_bank_and_the_command_can_be_repeated(empty_server: str) -> None:
-    command = [*COMMAND, *SEED, "--url", empty_server]
-    with pytest.raises(subprocess.TimeoutExpired):
-        subprocess.run(command, capture_output=True, timeout=1.8, check=True)
-    assert not is_seeded(empty_server)
-    subprocess.run(command, capture_output=True, check=True)
+    for moment in ("core.entry", "all tables"):
+        _kill_a_seeding(empty_server, moment)
+        assert not is_seeded(empty_server)
+    subprocess.run([*COMMAND, *SEED, "--url", empty_server], capture_output=True, check=True)
     assert is_seeded(empty_server)
+
+
+SEED_UNTIL = """
+import sys
+from datetime import datetime
+
+from demo_bank import seed
+
+
+def stop(table: str, done: float, total: int) -> None:
+    if sys.argv[2] in table:
+        print(table, flush=True)
+        sys.stdin.read()
+
+
+seed(sys.argv[1], anchor=datetime.fromisoformat(sys.argv[3]), clients=30, progress=stop)
+"""
+
+
+def _kill_a_seeding(server_url: str, moment: str) -> None:
+    """Kill a seeding that has come to that table and waits there."""
+    command = [sys.executable, "-c", SEED_UNTIL, server_url, moment, ANCHOR.isoformat()]
+    with subprocess.Popen(
+        command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert moment in process.stdout.readline()
+        process.kill()
 
 
 def test_what_the_other_cluster_has_left_of_another_bank_is_replaced(

@@ -17,6 +17,7 @@ TYPES = {
     "amount": "numeric",
     "timestamp": "timestamp without time zone",
     "booked_at": "timestamp with time zone",
+    "due_on": "date",
 }
 
 
@@ -64,7 +65,7 @@ def draft(project: Project) -> Draft:
 
 @pytest.mark.parametrize(
     ("measure", "period", "time_column"),
-    list(product(Measure, Period, ("timestamp", "booked_at"))),
+    list(product(Measure, Period, ("timestamp", "booked_at", "due_on"))),
     ids=str,
 )
 def test_every_draft_is_a_metric_that_lints(
@@ -75,6 +76,7 @@ def test_every_draft_is_a_metric_that_lints(
         draft,
         measure=measure,
         period=period,
+        unit="d" if measure is Measure.OLDEST else "%",
         column=column,
         time_column=time_column,
         alert_value="7.5",
@@ -87,7 +89,7 @@ def test_every_draft_is_a_metric_that_lints(
     assert (metric.history_sql is not None) is rolling
     assert (metric.name, metric.unit, str(metric.alert_value)) == (
         "Orders: all of them",
-        "%",
+        drafted.unit,
         "7.5",
     )
     assert metric.reads == (REFERENCE,)
@@ -105,8 +107,20 @@ def test_every_draft_is_a_metric_that_lints(
         ({"time_column": "amount"}, "amount is numeric, which is no moment in time"),
         ({"measure": Measure.SUM}, "the measure sum needs a column"),
         ({"measure": Measure.OLDEST, "column": "id"}, "id is bigint, which is no moment in time"),
+        ({"measure": Measure.SUM, "column": "due_on"}, "due_on is date, which is no number"),
+        (
+            {"measure": Measure.OLDEST, "column": "due_on", "unit": "h"},
+            "due_on is a date, whose age is in days: the unit is d",
+        ),
+        (
+            {"measure": Measure.OLDEST, "column": "timestamp", "unit": "EUR"},
+            "the age of the oldest is in min, h, d, not EUR",
+        ),
     ],
-    ids=["no name", "unknown", "undated", "no moment", "no column", "no age"],
+    ids=[
+        *("no name", "unknown", "undated", "no moment", "no column", "no age"),
+        *("no number", "hours", "no unit"),
+    ],
 )
 def test_what_does_not_fit_the_table_is_refused(
     draft: Draft, changes: dict[str, object], words: str

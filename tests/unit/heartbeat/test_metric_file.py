@@ -190,6 +190,11 @@ def test_lines_in_the_order_of_the_direction_are_accepted(
         ("direction", "up", "direction: .*'higher_is_better'"),
         ("kind", "", "kind: .*'threshold'"),
         ("unit", "''", "unit: .*at least 1"),
+        ("unit", "€", "unit: write EUR, not '€'"),
+        ("unit", "EURO", "unit: write EUR, not 'EURO'"),
+        ("unit", "eur", "unit: write EUR, not 'eur'"),
+        ("unit", "hours", "unit: write h, not 'hours'"),
+        ("unit", "Percent", "unit: write %, not 'Percent'"),
         ("norm_value", "many", "norm_value: .*decimal"),
         ("norm_value", "NaN", "norm_value: .*finite"),
         ("norm_value", "[1, 2]", "norm_value"),
@@ -287,7 +292,7 @@ def test_lines_against_the_direction_are_refused(
             id="sql before a name",
         ),
         pytest.param(MINIMAL + "\nfrom payment", 13, "'payment' needs its", id="unqualified"),
-        pytest.param(MINIMAL + "where (", 12, "SQL syntax", id="syntax error"),
+        pytest.param(MINIMAL + "where (", 12, "syntax error", id="syntax error"),
         pytest.param(MINIMAL + ";\ndelete from a.t", 13, "only one statement", id="two statements"),
         pytest.param(
             MINIMAL + "\n-- name: history\n\nselect 1\nfrom t", 16, "'t' needs", id="bad history"

@@ -197,6 +197,27 @@ def test_the_present_state_began_when_it_was_stored_or_with_the_value_judged_now
     assert present_since(states, RED_NOW, judged_at) == NOW - timedelta(hours=hours)
 
 
+@pytest.mark.parametrize(
+    ("states", "at_least"),
+    [
+        pytest.param([state(90, Status.RED)], True, id="history begins with it"),
+        pytest.param(
+            [state(90, Status.RED), state(9, Status.RED, Signal.ERROR), state(8, Status.RED)],
+            True,
+            id="and a failure in between",
+        ),
+        pytest.param([state(90, Status.GREEN), state(30, Status.RED)], False, id="it began since"),
+        pytest.param([state(30, Status.GREEN)], False, id="a line was moved since"),
+    ],
+)
+def test_a_state_with_which_history_begins_is_at_least_that_old(
+    states: list[State], at_least: bool
+) -> None:
+    crossed = replace(ROW, last_good=Decimal(99), last_good_day=NOW.date(), alert_value=Decimal(30))
+    shown = metric_view(crossed, sparkline=(), states=states, now=NOW)
+    assert (shown.status, shown.since_at_least) == (Status.RED, at_least)
+
+
 def test_the_wall_is_ordered_by_tier_severity_step_age_and_code() -> None:
     def metric(code: str, value: int, hours: float = 5, error: str | None = None) -> MetricView:
         row = replace(ROW, code=code, last_good=Decimal(value), error=error)

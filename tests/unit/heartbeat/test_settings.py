@@ -3,6 +3,8 @@
 from pathlib import Path
 
 import pytest
+from psycopg.conninfo import conninfo_to_dict
+from sqlalchemy.engine import make_url
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
@@ -28,9 +30,10 @@ def test_without_a_database_url_the_marts_are_embedded_in_the_home(
     assert settings.database_url == (
         "postgresql://postgres:x@localhost:5432/marts?host=/srv/beat/postgres"
     )
-    assert settings.dagster_database_url == (
-        "postgresql+psycopg2://postgres:x@localhost:5432/marts_dagster?host=/srv/beat/postgres"
-    )
+    dagster = make_url(settings.dagster_database_url)
+    assert dagster.drivername == "postgresql+psycopg2"
+    address = conninfo_to_dict(str(dagster.query["dsn"]))
+    assert (address["dbname"], address["host"]) == ("marts_dagster", "/srv/beat/postgres")
 
 
 @pytest.mark.parametrize(
@@ -39,10 +42,18 @@ def test_without_a_database_url_the_marts_are_embedded_in_the_home(
         ("HEARTBEAT_TIMEZONE", "Europe/Vilna?", "is not an IANA time zone"),
         ("HEARTBEAT_DATABASE_URL", "mysql://db/marts", "postgresql://user:password@host"),
         ("HEARTBEAT_DATABASE_URL", "postgresql://db", "postgresql://user:password@host"),
+        ("HEARTBEAT_LOCK_TIMEOUT", "0", "is not a duration such as"),
         ("HEARTBEAT_API_PORT", "99999", "less than or equal to 65535"),
         ("HEARTBEAT_CODE_PORT", "four", "valid integer"),
     ],
-    ids=["unknown zone", "another database", "no database name", "port too high", "no number"],
+    ids=[
+        "unknown zone",
+        "another database",
+        "no database name",
+        "no limit",
+        "port too high",
+        "no number",
+    ],
 )
 def test_a_bad_value_is_one_line_that_names_the_variable(
     monkeypatch: pytest.MonkeyPatch, name: str, value: str, words: str

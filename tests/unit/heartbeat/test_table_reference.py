@@ -2,12 +2,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.table_reference import (
-    StatementError,
-    TableRef,
-    UnqualifiedTableError,
-    table_references,
-)
+from heartbeat.syntax_tree import StatementError
+from heartbeat.table_reference import TableRef, UnqualifiedTableError, table_references
 
 
 def named(*tables: str) -> tuple[TableRef, ...]:
@@ -133,6 +129,42 @@ def named(*tables: str) -> tuple[TableRef, ...]:
         ),
         pytest.param("select x.a.b from x.a", named("x.a"), id="columns are not tables"),
         pytest.param("select 1 from only a.t tablesample bernoulli (1)", named("a.t"), id="sample"),
+        pytest.param("select 1 from only (a.t)", named("a.t"), id="only in parentheses"),
+        pytest.param(
+            "with recursive n(i) as (select 1 union all select i + 1 from n join a.t using (i)) "
+            "search depth first by i set o cycle i set seen using path select i from n",
+            named("a.t"),
+            id="search and cycle",
+        ),
+        pytest.param(
+            "select j.n from a.t, json_table(t.doc, '$[*]' columns "
+            "(n int path '$.n' default 0 on empty error on error)) as j",
+            named("a.t"),
+            id="json_table",
+        ),
+        pytest.param(
+            "select j.id from a.t join b.u using (id) as j",
+            named("a.t", "b.u"),
+            id="alias of using",
+        ),
+        pytest.param("select t.at at local from a.t", named("a.t"), id="at local"),
+        pytest.param(
+            "select qualify, regexp, insert, xor, div from a.t where rlike > 1",
+            named("a.t"),
+            id="words of other dialects are names",
+        ),
+        pytest.param("select 1 from a.xor x, b.insert", named("a.xor", "b.insert"), id="as tables"),
+        pytest.param(
+            "select array_agg(x) filter (where x is json object) from a.t "
+            "group by distinct rollup (y), grouping sets (cube (z), w)",
+            named("a.t"),
+            id="grouping sets",
+        ),
+        pytest.param("select 'ä' || t.ö from a.t", named("a.t"), id="umlauts"),
+        pytest.param('select 1 from a."T" as "ä"', (TableRef("a", "T"),), id="quoted alias"),
+        pytest.param("select 1 from A.ÄB", (TableRef("a", "Äb"),), id="only A to Z folds"),
+        pytest.param("select " + "1 + " * 200 + "1 from a.t", named("a.t"), id="a long sum"),
+        pytest.param("table a.t", named("a.t"), id="the table command"),
         pytest.param(
             "select percentile_cont(0.5) within group (order by e - s) "
             "filter (where k)::numeric from a.t",
@@ -187,7 +219,7 @@ def test_a_table_without_schema_is_refused_with_its_name_and_line(
         pytest.param("explain select 1", 1, "only a SELECT", id="explain"),
         pytest.param("copy a.t to stdout", 1, "only a SELECT", id="copy"),
         pytest.param("values (1)", 1, "only a SELECT", id="values"),
-        pytest.param("foo", 1, "only a SELECT", id="expression"),
+        pytest.param("foo", 1, 'syntax error at or near "foo"', id="expression"),
         pytest.param(
             "with x as (\n delete from\n a.t returning *) select 1 from x",
             3,
@@ -204,9 +236,20 @@ def test_a_table_without_schema_is_refused_with_its_name_and_line(
             )
             for call in ("set_config", "pg_catalog.set_config", '"set_config"', "SET_CONFIG")
         ),
-        pytest.param("select 1\nfrom a.t where (", 2, "SQL syntax", id="syntax error"),
-        pytest.param("select 1,\n 'abc", 2, "not closed", id="open quote"),
-        pytest.param("select " + "(" * 3000 + "1" + ")" * 3000, 1, "too deeply", id="too deep"),
+        pytest.param(
+            "select 1\nfrom a.t where (", 2, "syntax error at end of input", id="syntax error"
+        ),
+        pytest.param("select 'ä',\n 1 form a.t u v", 2, 'at or near "a"', id="after an umlaut"),
+        pytest.param("select 1,\n 'abc", 2, "unterminated quoted string", id="open quote"),
+        pytest.param("select " + "1+" * 14_000 + "1", 1, "too deeply", id="too deep"),
+        pytest.param("select " + "1+" * 90_000 + "1", 1, "longer than 60,000", id="too long"),
+        pytest.param("select 1\n from a.t \0; drop", 2, "null byte", id="null byte"),
+        pytest.param("select 1\nfrom a.t for update", 1, "must not lock", id="row locks"),
+        pytest.param("select 1\nfrom x.a.t", 2, "with a database", id="another database"),
+        *(
+            pytest.param(f"select\n {call}", 2, "does not name", id=call)
+            for call in ("query_to_xml('select 1 from a.t', true, true, '')", "ts_stat('...')")
+        ),
     ],
 )
 def test_anything_but_one_query_is_refused_at_its_line(sql: str, line: int, problem: str) -> None:

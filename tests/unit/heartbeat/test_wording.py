@@ -6,7 +6,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from heartbeat.judgement.wording import ValueParts, age_text, delta_text, value_parts, value_text
+from heartbeat.judgement.wording import (
+    ValueParts,
+    age_text,
+    counted,
+    delta_text,
+    value_parts,
+    value_text,
+)
 
 UNITS = ["EUR", "%", "h", "d", "min", "count", "", "σ"]
 SCALES = {"": 1, "k": 10**3, "M": 10**6, "bn": 10**9, "tn": 10**12}
@@ -58,7 +65,7 @@ def test_a_value_reads_as_on_the_wall(value: str, unit: str, text: str) -> None:
 @pytest.mark.parametrize(
     ("value", "unit", "parts"),
     [
-        (-1_900_000, "EUR", ValueParts("−€1.9", "M")),
+        (-1_900_000, "EUR", ValueParts("−€1.9M", "")),
         (0.01, "EUR", ValueParts("€0.01", "")),
         (117, "d", ValueParts("117", "d")),
         (46, "count", ValueParts("46", "")),
@@ -154,3 +161,11 @@ def test_a_difference_always_names_the_typical_value(
     text = delta_text(value, typical, unit)
     assert text is not None
     assert text.endswith(f"typical {value_text(typical, unit)}")
+
+
+@pytest.mark.parametrize(
+    ("number", "text"), [(0, "0 days"), (1, "1 day"), (2, "2 days"), (12480, "12,480 days")]
+)
+def test_a_number_of_things_reads_as_one_says_it(number: int, text: str) -> None:
+    assert counted(number, "day") == text
+    assert counted(number, "stretch", "stretches").endswith("stretches") is (number != 1)

@@ -24,7 +24,7 @@ def picture(values: list[float], **more: object) -> Sparkline:
 
 def labels(svg: str) -> list[tuple[str, float, str]]:
     found = re.findall(
-        r'<text class="(last|alert|norm|band)" x="87%" y="([\d.]+)%"[^>]*>([^<]*)', svg
+        r'<text class="(last|alert|norm|band) end" x="100%" y="([\d.]+)%"[^>]*>([^<]*)', svg
     )
     return [(kind, float(y), text) for kind, y, text in found]
 

@@ -1,5 +1,6 @@
 """One read a second for any number of requests, and the last good one while it cannot be read."""
 
+import asyncio
 import threading
 from collections.abc import Iterator
 
@@ -155,3 +156,105 @@ def test_a_page_that_cannot_be_made_is_an_error_for_who_asks_and_reads_go_on(mar
         assert holder.renewed().made(page) == "page of read 2"
     finally:
         holder.close()
+
+
+class Commits:
+    """Tells of commits once, as a listening session does, and counts who looks."""
+
+    def __init__(self) -> None:
+        self.unheard = False
+        self.away = False
+        self.looks = 0
+        self.gate = threading.Event()
+        self.gate.set()
+        self.looking = threading.Semaphore(0)
+
+    def changed(self) -> bool:
+        self.looks += 1
+        self.looking.release()
+        assert self.gate.wait(10)
+        if self.away:
+            raise UnavailableError("nobody listens")
+        heard, self.unheard = self.unheard, False
+        return heard
+
+
+@pytest.fixture
+def commits() -> Commits:
+    return Commits()
+
+
+@pytest.fixture
+def current(marts: Marts, commits: Commits) -> Iterator[Holder[str]]:
+    made = Holder(marts.read, changed=commits.changed, clock=marts.clock)
+    yield made
+    made.close()
+
+
+def test_a_change_that_was_there_before_the_request_is_in_its_reading(
+    marts: Marts, commits: Commits, current: Holder[str]
+) -> None:
+    assert {current.reading().value for _ in range(5)} == {"read 1"}
+    commits.unheard = True
+    assert {current.reading().value for _ in range(5)} == {"read 2"}
+    assert asyncio.run(current.read()).value == "read 2"
+    assert marts.reads == 2
+
+
+def test_all_who_ask_during_a_look_share_the_next_one(
+    commits: Commits, current: Holder[str]
+) -> None:
+    async def asked() -> set[str | None]:
+        looking = asyncio.create_task(current.read())
+        assert await asyncio.to_thread(commits.looking.acquire, timeout=10)
+        rest = [asyncio.create_task(current.read()) for _ in range(8)]
+        await asyncio.sleep(0)
+        commits.unheard = True
+        commits.gate.set()
+        await looking
+        return {(await each).value for each in rest}
+
+    current.reading()
+    assert commits.looking.acquire(timeout=10)
+    commits.gate.clear()
+    assert asyncio.run(asked()) == {"read 2"}
+    assert commits.looks == 3
+
+
+def test_a_change_whose_read_failed_is_read_as_soon_as_it_can_be(
+    marts: Marts, commits: Commits, current: Holder[str]
+) -> None:
+    current.reading()
+    commits.unheard, marts.away = True, True
+    assert current.reading().failure == "connection refused"
+    marts.away = False
+    marts.seconds = 1.0
+    assert current.reading().failure is None
+    assert current.reading().value != "read 1"
+
+
+def test_while_nobody_can_tell_of_changes_the_reading_says_why_it_is_not_fresh(
+    marts: Marts, commits: Commits, current: Holder[str]
+) -> None:
+    current.reading()
+    commits.away = True
+    assert current.reading() == Reading("read 1", "nobody listens")
+    commits.away = False
+    marts.seconds = 1.0
+    assert current.reading().failure is None
+
+
+def test_a_request_that_is_given_up_takes_nobody_along(
+    commits: Commits, current: Holder[str]
+) -> None:
+    current.reading()
+    commits.gate.clear()
+
+    async def two() -> str | None:
+        given_up, waits = (asyncio.create_task(current.read()) for _ in range(2))
+        await asyncio.sleep(0)
+        given_up.cancel()
+        commits.gate.set()
+        return (await waits).value
+
+    assert asyncio.run(two()) == "read 1"

@@ -119,9 +119,7 @@ def test_a_trusted_proxy_says_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_behind_a_proxy_only_a_page_of_ours_may(
     monkeypatch: pytest.MonkeyPatch, headers: dict[str, str], may: bool
 ) -> None:
-    operators = policy(
-        monkeypatch, TRUSTED_PROXIES="10.0.0.7", PUBLIC_URL="https://hb.example/cockpit"
-    )
+    operators = policy(monkeypatch, TRUSTED_PROXIES="10.0.0.7", PUBLIC_URL="https://hb.example")
     asked = request("10.0.0.7", x_forwarded_email="dana@bank.example", **headers)
     if may:
         assert operators.actor(asked) == "dana@bank.example"
@@ -137,6 +135,9 @@ def test_behind_a_proxy_only_a_page_of_ours_may(
         ("OPERATOR_TOKENS", f"={TOKEN}", "name=token"),
         ("TRUSTED_PROXIES", "proxy", "IPv4 or IPv6 network"),
         ("PUBLIC_URL", "heartbeat.bank.example", "https://"),
+        ("PUBLIC_URL", "https://bank.example/heartbeat", "not served below a path"),
+        ("PUBLIC_URL", "https://bank.example/?at=night", "not served below a path"),
+        ("PUBLIC_URL", "https://bank.example#wall", "not served below a path"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(

@@ -63,8 +63,8 @@ def test_every_error_is_a_problem_document(
     }
 
 
-def test_a_wrong_method_names_the_right_one(client: httpx.Client) -> None:
-    assert client.post("/number/1").headers["allow"] == "GET"
+def test_a_wrong_method_names_the_right_ones(client: httpx.Client) -> None:
+    assert client.post("/number/1").headers["allow"] == "GET, HEAD"
 
 
 def test_an_absent_database_asks_to_come_back(client: httpx.Client) -> None:

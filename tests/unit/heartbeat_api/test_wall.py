@@ -1,8 +1,10 @@
 """What stands where on the wall."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
+from decimal import Decimal
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
@@ -10,6 +12,7 @@ import pytest
 
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
+from heartbeat.landing.landing_state import FailedLoad, LandingState
 from heartbeat.metrics.metric_rows import MetricProse
 from heartbeat.metrics.metric_view import MetricView, in_wall_order
 from heartbeat_api.database import UnavailableError
@@ -17,6 +20,7 @@ from heartbeat_api.face import face
 from heartbeat_api.holder import Reading
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot
+from heartbeat_api.template import render
 from heartbeat_api.wall import Wall, wall
 from tests.unit.heartbeat_api.views import NOW, amber, failed, ok, red
 
@@ -118,19 +122,69 @@ def test_a_metric_gets_the_box_of_its_status_and_signal(view: MetricView, tier: 
             failed(red(since=NOW - timedelta(hours=11))), "error 11 h", False, id="failing red"
         ),
         pytest.param(amber(since=NOW - timedelta(days=6)), "for 6 d", False, id="amber"),
+        pytest.param(
+            red(since=NOW - timedelta(days=89), since_at_least=True),
+            "red for at least 89 d",
+            False,
+            id="red since history begins",
+        ),
+        pytest.param(
+            red(since=NOW - timedelta(hours=5), since_at_least=True),
+            "red for at least 5 h",
+            False,
+            id="nobody knows whether it is new",
+        ),
+        pytest.param(
+            amber(since=NOW - timedelta(days=89), since_at_least=True),
+            "for at least 89 d",
+            False,
+            id="amber since history begins",
+        ),
     ],
 )
 def test_the_state_is_said_in_words(view: MetricView, state: str, new: bool) -> None:
     shown = face(view, NOW, UTC_ZONE)
-    assert (f"{shown.state} {shown.since.text}", shown.new) == (state, new)
+    least = "at least " if shown.at_least else ""
+    assert (f"{shown.state} {least}{shown.since.text}", shown.new) == (state, new)
 
 
-def test_a_value_without_a_band_is_compared_with_the_line_it_crossed() -> None:
-    assert face(red(), NOW, UTC_ZONE).compare == "above alert 60"
+@pytest.mark.parametrize(
+    ("changes", "why", "compare"),
+    [
+        pytest.param({}, "above alert 60", "", id="a line, no band"),
+        pytest.param(
+            {"delta_text": "+90 vs typical 9"}, "above alert 60", "+90 vs typical 9", id="both"
+        ),
+        pytest.param(
+            {"reason": "99 is 3 σ above typical 9", "delta_text": "+90 vs typical 9"},
+            "3 σ above typical 9",
+            "",
+            id="the band itself",
+        ),
+    ],
+)
+def test_a_red_says_why_it_is_red_before_what_is_typical(
+    changes: Mapping[str, object], why: str, compare: str
+) -> None:
+    shown = face(red("STUK", **changes), NOW, UTC_ZONE)
+    assert (shown.why, shown.compare) == (why, compare)
+    tile = render("wall.html", **_page_of(red("STUK", **changes))).partition('<div class="dl">')[2]
+    told = re.sub(r"<[^>]+>", "", tile.partition("</div>")[0])
+    assert told == " · ".join(filter(None, (why, compare)))
 
 
-def test_a_value_with_a_band_is_compared_with_what_is_typical() -> None:
-    assert face(red(delta_text="+37 vs typical 9"), NOW, UTC_ZONE).compare == "+37 vs typical 9"
+def _page_of(view: MetricView) -> Mapping[str, object]:
+    snapshot = Snapshot(NOW, (view,), NO_PROSE)
+    shell = Shell(docs=False, feedback=None, zone=UTC_ZONE)
+    return {
+        "wall": wall(Reading(snapshot, None), NOW, UTC_ZONE),
+        "frame": shell.frame("/", snapshot, NOW),
+    }
+
+
+def test_money_is_one_figure_of_one_size() -> None:
+    page = render("wall.html", **_page_of(red(unit="EUR", value=Decimal(180_000))))
+    assert re.search(r'<div class="v n5">€180k</div>', page)
 
 
 def test_a_failed_compute_shows_the_last_good_value_and_its_age() -> None:
@@ -230,16 +284,18 @@ def test_a_wall_without_any_snapshot_is_refused_with_the_reason() -> None:
 
 
 @pytest.mark.parametrize(
-    ("computed_at", "text"),
+    ("source_as_of", "text"),
     [
         pytest.param(NOW - timedelta(minutes=15), "13:45", id="today"),
         pytest.param(NOW - timedelta(days=2), "18 May 14:00", id="an earlier day"),
         pytest.param(None, "none yet", id="never"),
     ],
 )
-def test_data_time_and_clock_are_of_the_business_time_zone(computed_at: object, text: str) -> None:
+def test_source_time_and_clock_are_of_the_business_time_zone(
+    source_as_of: object, text: str
+) -> None:
     shell = Shell(docs=False, feedback=None, zone=ZoneInfo("Europe/Berlin"))
-    frame = shell.frame("/", Snapshot(NOW, (ok(computed_at=computed_at),), NO_PROSE), NOW)
+    frame = shell.frame("/", Snapshot(NOW, (ok(source_as_of=source_as_of),), NO_PROSE), NOW)
     assert (frame.data.time, frame.clock, frame.zone_name) == (text, "14:00:00", "CEST")
 
 
@@ -248,6 +304,57 @@ def test_the_header_counts_what_comes_from_an_old_source() -> None:
     stale = [ok(code=code, source_as_of=NOW - age) for code, age in ages.items()]
     assert wall_of(stale).data.stale == "2 stale"
     assert wall_of(stale[:1]).data.stale == ""
+    assert wall_of([*stale, ok("D", source_as_of=None)]).data.stale == "2 stale, 1 of unknown age"
+    no_value = ok("D", source_as_of=None, value=None)
+    assert wall_of([no_value, ok("E", source_as_of=None, reads=())]).data.stale == ""
+
+
+def test_the_header_tells_the_oldest_poll_among_what_is_shown() -> None:
+    old = ok("OLD", source_as_of=NOW - timedelta(hours=3))
+    not_shown = ok("NONE", value=None, source_as_of=NOW - timedelta(hours=9))
+    snapshot = Snapshot(
+        NOW, (ok(), old, not_shown), NO_PROSE, watchlists={"board": frozenset(["metric_stuk"])}
+    )
+    reading = Reading(snapshot, None)
+    assert wall(reading, NOW, UTC_ZONE).data.time == "09:00"
+    assert wall(reading, NOW, UTC_ZONE, "board").data.time == "11:19"
+
+
+REFUSED = [FailedLoad(f"bank.t{n}", None, "connection refused", NOW) for n in range(3)]
+BROKEN_OFF = [FailedLoad(f"bank.u{n}", NOW, None, NOW) for n in range(2)]
+
+
+@pytest.mark.parametrize(
+    ("tables", "failed", "text"),
+    [
+        pytest.param(9, [], "", id="all landed"),
+        pytest.param(3, REFUSED, "refresh failed 12:00: 3 tables refused", id="all refused"),
+        pytest.param(9, REFUSED[:1], "refresh failed 12:00: 1 of 9 tables refused", id="partly"),
+        pytest.param(1, REFUSED[:1], "refresh failed 12:00: 1 table refused", id="the only one"),
+        pytest.param(
+            9, BROKEN_OFF, "refresh broke off 12:00: 2 of 9 tables not landed", id="a run that died"
+        ),
+        pytest.param(
+            9,
+            [*REFUSED, *BROKEN_OFF],
+            "refresh failed 12:00: 3 of 9 tables refused, 2 not landed",
+            id="both",
+        ),
+        pytest.param(
+            3,
+            [replace(load, at=None) for load in REFUSED],
+            "refresh failed: 3 tables refused",
+            id="before the moment was written down",
+        ),
+    ],
+)
+def test_what_a_refresh_did_not_land_stands_in_the_header_and_changes_the_version(
+    tables: int, failed: Sequence[FailedLoad], text: str
+) -> None:
+    snapshot = Snapshot(NOW, (ok(),), NO_PROSE, landing=LandingState(tables, tuple(failed)))
+    shown = wall(Reading(snapshot, None), NOW, UTC_ZONE)
+    assert shown.data.refresh == text
+    assert (shown.version != wall_of([ok()]).version) == bool(text)
 
 
 @pytest.mark.parametrize(

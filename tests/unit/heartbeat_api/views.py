@@ -29,6 +29,7 @@ _OK = MetricView(
     severity_step=0.0,
     reason="5 crosses no line",
     since=NOW - timedelta(days=6),
+    since_at_least=False,
     signal=Signal.OK,
     error=None,
     typical=None,

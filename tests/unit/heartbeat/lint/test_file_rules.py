@@ -46,7 +46,14 @@ def findings(folder: Path, statement: str, header: str = HEADER) -> list[tuple[s
         ("present-moment", 1, "select CURRENT_TIMESTAMP(0) - max(d) from a.b"),
         ("present-moment", 1, "select localtimestamp - max(d) from a.b"),
         ("present-moment", 1, "select clock_timestamp() - max(d) from a.b"),
+        ("present-moment", 1, "select pg_catalog.now() - max(d) from a.b"),
+        ("present-moment", 2, "select count(*) from a.b where\nd < 'today'::date"),
+        ("present-moment", 1, "select count(*) from a.b where d < date 'yesterday'"),
         ("select-star", 1, "select * from a.b"),
+        ("select-star", 1, "table a.b"),
+        ("select-star", 1, "select * from only (a.b)"),
+        ("cross-join", 1, "select count(*) from a.b natural join a.c cross join a.d"),
+        ("cross-join", 1, "select count(*) from a.b, (a.c join a.d using (i)) as j"),
         ("select-star", 2, "with x as (\nselect b.* from a.b b)\nselect count(*) from x"),
         ("select-star", 1, "select count(*) from (select *, 1 as one from a.b) x"),
         ("cross-join", 2, "select count(*) from a.b\ncross join a.c"),
@@ -90,10 +97,31 @@ def test_a_rule_points_at_its_line(tmp_path: Path, rule: str, line: int, stateme
     assert findings(tmp_path, statement) == [(rule, line)]
 
 
+SEARCH_AND_CYCLE = (
+    "with recursive n(i) as (select 1 union all select i + 1 from n join a.b using (i)) "
+    "search depth first by i set o cycle i set seen using path select count(i) from n"
+)
+JSON_TABLE = (
+    "select sum(j.n) from a.b x, json_table(x.doc, '$[*]' columns "
+    "(n int path '$.n' default 0 on empty error on error)) as j"
+)
+
+
 @pytest.mark.parametrize(
     "statement",
     [
         "select count(*) from a.b where t < heartbeat.as_of()",
+        "select count(*) from only (a.b)",
+        SEARCH_AND_CYCLE,
+        JSON_TABLE,
+        "select count(j.id) from a.b join a.c using (id) as j",
+        "select max(t at local) from a.b",
+        "select max(qualify + regexp + insert + xor) from a.b",
+        "select count(*) from a.b x tablesample system (10) join a.c y on y.i = x.i",
+        "select v from a.b limit all",
+        "select max(v) from a.b natural join a.c",
+        "(select max(v) from a.b) union all (select max(v) from a.c)",
+        "select 1 from a.b x where exists (select from a.c where i in (select z.i from a.d z))",
         "select count(*) from a.b where name = 'now()' -- now()",
         'select count("current_date") from a.b',
         "select count(now) from a.b",

@@ -1,0 +1,71 @@
+"""A Dagster webserver with one run, for tests of what the API makes of it."""
+
+import json
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, ClassVar
+
+JOB = "00000000-0000-4000-8000-000000000000"
+
+
+class Dagster(BaseHTTPRequestHandler):
+    """Knows one run, in the status that a test says, and the metrics that a test says."""
+
+    status: ClassVar[str] = "STARTED"
+    metrics: ClassVar[tuple[str, ...]] = ()
+
+    def do_POST(self) -> None:
+        asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
+        body = json.dumps({"data": self._answer(asked["query"], asked["variables"])}).encode()
+        self.send_response(200)
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def _answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        if "assetNodes" in query:
+            keys = [{"path": ["metric", metric]} for metric in self.metrics]
+            return {"assetNodes": [{"assetKey": key, "dependencyKeys": []} for key in keys]}
+        if "launchRun" in query:
+            return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": JOB}}}
+        return {"runsOrError": {"__typename": "Runs", "results": self._runs(variables["filter"])}}
+
+    def _runs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
+        known = self.status in wanted.get("statuses", [self.status])
+        named = JOB in wanted.get("runIds", [JOB])
+        return [self._run()] if known and named and "tags" not in wanted else []
+
+    def _run(self) -> dict[str, Any]:
+        now = datetime.now(UTC).timestamp()
+        return {
+            "runId": JOB,
+            "jobName": "refresh",
+            "status": self.status,
+            "creationTime": now,
+            "startTime": now,
+            "endTime": now if self.status == "SUCCESS" else None,
+            "allPools": [],
+            "assetSelection": None,
+            "tags": [],
+        }
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing."""
+
+
+@contextmanager
+def dagster(*metrics: str) -> Iterator[str]:
+    """Serve one whose graph has those metrics and whose run is going on; gives its address."""
+    Dagster.status, Dagster.metrics = "STARTED", metrics
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        yield f"http://127.0.0.1:{server.server_port}"
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()

@@ -1,0 +1,153 @@
+"""Names that a person types and what the commands tell: the cause, once, and how to mend it."""
+
+import os
+from pathlib import Path
+from typing import Any
+
+import psycopg
+import pytest
+
+from heartbeat.project import Project
+from heartbeat.settings import Settings
+from tests.integration.command_line import METRIC, Run, landed_bank, refused, told
+
+UNLANDED = METRIC.replace("FEES", "TAXS").replace("bank_core.fee", "bank_core.tax")
+
+
+@pytest.fixture
+def metrics(settings: Settings) -> Path:
+    return settings.project / "metrics"
+
+
+def test_a_table_is_chosen_by_the_name_that_every_message_prints(
+    heartbeat: Run, marts: psycopg.Connection[Any]
+) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    told(heartbeat("ingest", "--table", "bank_core.fee"))
+    landed = marts.execute("select table_name from heartbeat.table_load").fetchall()
+    assert landed == [("fee",)]
+    told(heartbeat("ingest", "--schema", "bank_core", "--table", "bank_core.fee"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (("--table", "fee", "--table", "bank_core.fees"), "no landed table bank_core.fees; there"),
+        (("--table", "core.fee"), "there is no landed table core.fee; there are bank_core.fee"),
+        (("--source", "bnak"), "there is no source bnak; there are bank"),
+        (("--schema", "core"), "there is no landed schema core; there are bank_core"),
+    ],
+    ids=["one of two", "by the source's name", "source", "schema"],
+)
+def test_a_name_that_nothing_has_is_refused_with_those_that_are_near(
+    heartbeat: Run, marts: psycopg.Connection[Any], arguments: tuple[str, ...], words: str
+) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    assert words in refused(heartbeat("ingest", *arguments))
+    assert marts.execute("select from heartbeat.table_load").fetchall() == []
+
+
+def test_a_metric_is_named_by_its_code_wherever_it_is_named(heartbeat: Run) -> None:
+    landed_bank(heartbeat)
+    told(heartbeat("refresh", "FEES", "--in-process"))
+    assert told(heartbeat("compute", "FEES", "fees")).split()[:2] == ["fees", "2.75"]
+    assert told(heartbeat("metric", "show", "FEES")).startswith("FEES  Fees")
+    told(heartbeat("ingest", "--metric", "FEES"))
+    assert "how_to_read must say" in heartbeat("metric", "lint", "FEES").stdout
+
+
+def test_compute_refuses_what_validate_refuses_and_computes_the_rest(
+    heartbeat: Run, metrics: Path, marts: psycopg.Connection[Any]
+) -> None:
+    landed_bank(heartbeat)
+    marts.execute("create table bank_core.tax (eur numeric, paid_at timestamptz)")
+    (metrics / "taxes.sql").write_text(UNLANDED)
+    reason = "taxes.sql:11: reads bank_core.tax, which no source lands"
+    assert reason in refused(heartbeat("compute", "taxes"))
+    assert reason in refused(heartbeat("validate"))
+    everything = heartbeat("compute")
+    assert "fees  2.75" in everything.stdout
+    assert "taxes" not in everything.stdout
+    assert reason in refused(everything)
+
+
+def test_a_file_that_cannot_be_used_tells_why_to_whoever_names_it(
+    heartbeat: Run, metrics: Path
+) -> None:
+    landed_bank(heartbeat)
+    told(heartbeat("compute"))
+    (metrics / "fees.sql").write_text(METRIC.replace("period: snapshot", "period: yearly"))
+    for command in (("compute", "fees"), ("compute", "FEES"), ("refresh", "FEES")):
+        assert "fees.sql:5: period: " in refused(heartbeat(*command))
+    assert "fees.sql:5: period: " in told(heartbeat("metric", "show", "FEES"))
+
+
+def test_the_triage_tells_each_message_once_and_nothing_of_a_source_that_is_gone(
+    heartbeat: Run, settings: Settings, marts: psycopg.Connection[Any], source_url: str
+) -> None:
+    with psycopg.connect(source_url, autocommit=True) as source:
+        for table in "abcdefgh":
+            source.execute(f"create table core.{table} (id int primary key)".encode())
+    landed_bank(heartbeat)
+    told(heartbeat("compute"))
+    marts.execute("update heartbeat.table_load set error = 'connection refused'")
+    lines = told(heartbeat("today")).splitlines()
+    assert lines[-2:] == [
+        "did not land (9)",
+        "  bank_core.a, bank_core.b, bank_core.c, bank_core.d and 5 more  connection refused",
+    ]
+    catalog = settings.project / "sources" / "bank.catalog.json"
+    kept = catalog.read_text()
+    catalog.unlink()
+    heartbeat("registry", "sync")
+    assert "did not land (9)" in told(heartbeat("today"))
+    catalog.write_text(kept)
+    (settings.project / "sources" / "bank.yaml").unlink()
+    heartbeat("registry", "sync")
+    assert "did not land" not in told(heartbeat("today"))
+
+
+def test_a_triage_of_nothing_is_not_called_green(heartbeat: Run) -> None:
+    assert told(heartbeat("today")).startswith("There is no metric yet")
+
+
+def test_a_page_that_no_cut_has_is_begun_only_when_asked_for(
+    heartbeat: Run, settings: Settings
+) -> None:
+    landed_bank(heartbeat)
+    draft = ("--table", "bank_core.fee", "--time-column", "paid_at", "--title", "Fees")
+    told(heartbeat("cut", "new", "first", *draft, "--page", "overview"))
+    misspelled = ("cut", "new", "second", *draft, "--page", "overveiw")
+    reason = refused(heartbeat(*misspelled))
+    assert "no cut is on page overveiw; there are overview; --new-page begins another" in reason
+    told(heartbeat(*misspelled, "--new-page"))
+    notes = [str(note) for note in Project(settings.project).notes]
+    assert "second.py:14: META.page: no other cut is on page overveiw; is it overview?" in notes[1]
+
+
+def test_the_version_is_told(heartbeat: Run) -> None:
+    assert told(heartbeat("--version")).startswith("heartbeat 0.")
+
+
+def test_marts_open_in_psql_without_a_password_on_the_command_line(
+    heartbeat_process: Run, marts_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(
+        "HEARTBEAT_DATABASE_URL", marts_url.replace("postgres:x@", "postgres:hunter2@")
+    )
+    asked = heartbeat_process("psql", "-At", "-c", "select count(*) from heartbeat.metric_history")
+    assert told(asked) == "0\n"
+    command = told(heartbeat_process("psql", "-c", r"\! tr '\0' ' ' < /proc/$PPID/cmdline"))
+    assert "--dbname=user=postgres" in command
+    assert "hunter2" not in command
+    assert "hunter2" in told(heartbeat_process("psql", "-c", r"\! echo $PGPASSWORD"))
+    assert heartbeat_process("psql", "-c", "select nothing").returncode == 1
+
+
+def test_the_embedded_marts_open_in_psql(
+    heartbeat_process: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.delenv("HEARTBEAT_DATABASE_URL")
+    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / f"h{os.getpid()}"))
+    asked = heartbeat_process("psql", "-At", "-c", "select count(*) from heartbeat.metric_history")
+    assert told(asked) == "0\n"
