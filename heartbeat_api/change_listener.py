@@ -35,8 +35,10 @@ class Changes:
             self.close()  # one that was lost between two questions says nothing of the next
         try:
             return self._connected()
-        except psycopg.Error as error:
+        except psycopg.OperationalError as error:
             raise UnavailableError(reason_of(error)) from error
+        except psycopg.Error:
+            return True  # nobody may listen here, as on a standby: then every question reads anew
 
     def close(self) -> None:
         """Listen no more until asked again."""

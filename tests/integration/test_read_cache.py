@@ -116,6 +116,18 @@ def test_what_an_operator_changes_through_one_api_is_told_by_the_other(
     assert clients[1].get("/api/watchlists").json() == {"board": ["fees_3"]}
 
 
+def test_where_nobody_may_listen_every_request_reads_anew(
+    apps: list[FastAPI], marts: psycopg.Connection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heartbeat_api.change_listener._LISTEN", "listen to nobody")
+    store(marts, METRICS, datetime.now(UTC))
+    with served(apps[0]) as origin, httpx.Client(base_url=origin, timeout=20) as client:
+        for value in range(1, 4):
+            computes(marts, value)
+            assert shown(client) == {value}
+            assert client.get("/healthz").status_code == 200
+
+
 def test_a_change_while_nobody_listens_is_not_missed(
     marts: psycopg.Connection, clients: list[httpx.Client]
 ) -> None:
