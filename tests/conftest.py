@@ -80,7 +80,7 @@ def kept_together(nodeid: str) -> str:
     return BANK_OF_CUTS if nodeid.startswith(BANK_OF_CUTS) else nodeid.partition("::")[0]
 
 
-class ByFile(LoadFileScheduling):
+class ByFile(LoadFileScheduling):  # type: ignore[misc]  # xdist has no types
     def _split_scope(self, nodeid: str) -> str:
         return kept_together(nodeid)
 
