@@ -41,6 +41,8 @@ def reading_as_of(
         "heartbeat.as_of": as_of.isoformat(),
         "heartbeat.timezone": timezone,
         "statement_timeout": statement_timeout,
+        # the limit of a statement is that of its waits, too
+        "lock_timeout": "0",
         "work_mem": _WORK_MEM,
         # a policy of a landed table would else leave rows out and say nothing
         "row_security": "off",
