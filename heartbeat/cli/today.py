@@ -20,7 +20,7 @@ from heartbeat.landing.landing_state import (
     read_landing_state,
     read_left_attempts,
 )
-from heartbeat.metrics.metric_view import MetricView, read_metrics
+from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
 from heartbeat.settings import Settings
@@ -54,6 +54,7 @@ def today(
     }
     if as_json:
         document = {
+            "source_as_of": oldest_poll(views),
             **sections,
             "did not land": [asdict(load) for load in landing.failed],
             "dark screens": [asdict(display) for display in displays],
