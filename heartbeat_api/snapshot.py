@@ -13,7 +13,7 @@ from heartbeat.landing.landing_state import (
     read_left_attempts,
 )
 from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_prose
-from heartbeat.metrics.metric_view import MetricView, read_metrics
+from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.watchlists import Watchlists, read_watchlists
 from heartbeat_api.database import Database
 
@@ -50,8 +50,7 @@ class Snapshot:
 
     def sources_as_of(self, watchlist: str | None = None) -> datetime | None:
         """The oldest poll behind the values of a watchlist, or of all; None: none is known."""
-        polls = (view.source_as_of for view in self.on(watchlist) if view.value is not None)
-        return min((poll for poll in polls if poll is not None), default=None)
+        return oldest_poll(self.on(watchlist))
 
     @cached_property
     def watched(self) -> frozenset[str]:

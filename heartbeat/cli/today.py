@@ -16,7 +16,7 @@ from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import age_text, counted
 from heartbeat.landing.landing_state import LandingState, read_landing_state, read_left_attempts
-from heartbeat.metrics.metric_view import MetricView, read_metrics
+from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
 from heartbeat.postgres_session import connect
@@ -62,6 +62,7 @@ def today(
     }
     if as_json:
         document: dict[str, object] = {
+            "source_as_of": oldest_poll(views),
             **{
                 title: ["  ".join(filter(None, line)) for line in lines]
                 for title, lines in sections.items()

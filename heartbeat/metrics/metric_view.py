@@ -189,6 +189,15 @@ def _is_present(states: Sequence[State], shown: Shown) -> bool:
     return bool(states) and (states[-1].status, states[-1].signal) == (shown.status, shown.signal)
 
 
+def oldest_poll(views: Iterable[MetricView]) -> datetime | None:
+    """How old the sources are behind the values that are shown: their oldest poll.
+
+    None without a value of known age.
+    """
+    polls = (view.source_as_of for view in views if view.value is not None)
+    return min((poll for poll in polls if poll is not None), default=None)
+
+
 def in_wall_order(views: Iterable[MetricView]) -> tuple[MetricView, ...]:
     """Red, then amber and no signal, then ok.
 

@@ -211,4 +211,6 @@ def test_the_header_tells_the_oldest_poll_among_what_is_shown(two_tables: Bank) 
     with api(two_tables) as client:
         assert datetime.fromisoformat(landing(client)["source_as_of"]) == now - timedelta(hours=90)
         assert f"Sources <b>{now - timedelta(hours=90):%-d %b %H:%M}</b>" in client.get("/").text
+    document = json.loads(told(run_here("today", "--json")))
+    assert datetime.fromisoformat(document["source_as_of"]) == now - timedelta(hours=90)
     store(two_tables.marts, [], now)
