@@ -3,7 +3,7 @@
   const faults = [];
   const box = (element) => element.getBoundingClientRect();
   // figures, codes and states are read whole or not at all
-  const whole = ".v, .vv, .value, .code, .cnt, .clock, .since, .lost, .calm, .fr, button, nav a, .chip b, .chart text, .picture text";
+  const whole = ".pill, .v, .vv, .value, .code, .cnt, .clock, .since, .lost, .calm, .fr, button, nav a, .chip b, .chart text, .picture text";
   // a unit in words may end
   const LONG = 14;
   const mayEnd = (style) => style.textOverflow === "ellipsis" || style.webkitLineClamp !== "none";
@@ -39,7 +39,7 @@
       const b = box(e);
       for (const l of text.letters) {
         // a whole line that is not shown misleads nobody
-        if (l.top >= b.bottom - 1 && e.matches(".dl, .own, .nm, .fr")) l.hidden = true;
+        if (l.top >= b.bottom - 1 && e.matches(".dl, .own, .nm, .fr, .room")) l.hidden = true;
         if (l.hidden) continue;
         if (l.left >= b.left - 1 && l.right <= b.right + 1 && l.top >= b.top - 1 && l.bottom <= b.bottom + 1) continue;
         if (!mayEnd(style) && !(text.clipped ??= false)) faults.push(`cut: ${text.name}`);
