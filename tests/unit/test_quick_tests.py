@@ -14,7 +14,6 @@ COSTLY = re.compile(
     r"|\bDagsterGrpcClient\b|\bschemathesis\b|\bRuleBasedStateMachine\b"
 )
 CHEAP_PROCESSES = {
-    "unit/heartbeat/test_chart_rendering.py",
     "unit/heartbeat_api/test_imports.py",
 }
 
