@@ -20,7 +20,7 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
 
-# a bank, a browser, kills or processes: more than `make check` has time for
+# a bank, a browser, kills, processes or many landings: more than `make check` has time for
 HEAVY = frozenset(
     {
         "acceptance",
@@ -33,7 +33,9 @@ HEAVY = frozenset(
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
         "integration/test_forkserver_launcher.py",
+        "integration/test_landing_keys.py",
         "integration/test_landing_killed.py",
+        "integration/test_landing_modes.py",
         "integration/test_landing_money.py",
         "integration/test_landing_state.py",
         "integration/test_landing_states.py",
