@@ -2,9 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from typing import Any
 
-from psycopg import Connection
 from psycopg.rows import dict_row
 
 from heartbeat.lint.date_rules import DateAsMoment
@@ -83,15 +81,17 @@ def lint(
         for metric in _chosen(project, metric_ids):
             unplanned = list(can_plan.findings(metric))
             if unplanned:
-                yield from _drifted(connection, metric)
+                yield from _drifted(settings, metric)
             yield from unplanned
             for rule in () if unplanned else rules:
                 yield from rule.findings(metric)
 
 
-def _drifted(connection: Connection[Any], metric: Metric) -> Iterator[Finding]:
+def _drifted(settings: Settings, metric: Metric) -> Iterator[Finding]:
     """What the sources of a metric have lost, which may be why its statements cannot be planned."""
-    for drift in read_drift(connection, metric.reads):
+    with connect(settings.database_url) as connection:
+        drifted = read_drift(connection, metric.reads)
+    for drift in drifted:
         yield Finding(metric.path, metric.value_line, "source-drift", drift.message)
 
 
