@@ -12,7 +12,8 @@ from heartbeat.landing.landed_drift import LandedDrift
 from heartbeat.landing.ledger import TableLoad, record
 from heartbeat.landing.schema_write import SchemaWrite
 from heartbeat.landing.selection import SelectedTables
-from heartbeat.landing.source_reading import Observer, Snapshot, SourceReading
+from heartbeat.landing.source_reading import Observer, SourceReading
+from heartbeat.landing.source_snapshot import Snapshot
 from heartbeat.settings import Settings
 from heartbeat.source_drift import DriftSeen
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any, Protocol
 
 import psycopg
 from psycopg import Connection
@@ -32,15 +32,11 @@ from heartbeat.landing.source_session import (
     is_lost,
     source_session,
 )
+from heartbeat.landing.source_snapshot import LandedName, Snapshot
 from heartbeat.landing.table_state import HeldTableError, TableName
 from heartbeat.postgres_session import SilentServerError
 from heartbeat.settings import Settings
 from heartbeat.source import Source
-
-_T = TypeVar("_T")
-
-_TableName = tuple[str, str]
-"""Landed schema and table."""
 
 _ATTEMPTS = 5
 _FIRST_WAIT_SECONDS = 0.5
@@ -50,7 +46,7 @@ _LONGEST_WAIT_SECONDS = 10
 class SnapshotLostError(HeartbeatError):
     """The source went away, or took its snapshot back, while it was read."""
 
-    def __init__(self, message: str, conflicting: "_TableName | None" = None) -> None:
+    def __init__(self, message: str, conflicting: LandedName | None = None) -> None:
         super().__init__(message)
         self.conflicting = conflicting
         """The table that a standby would not let us read."""
@@ -71,42 +67,11 @@ class Observer(Protocol):
 
 
 @dataclass
-class Snapshot:
-    """What was read of one source, or why not."""
-
-    read: dict[_TableName, ReadTable] = field(default_factory=dict)
-    errors: dict[_TableName, str] = field(default_factory=dict)
-    gone: dict[_TableName, str] = field(default_factory=dict)
-    """The tables that the source no longer has, with what may have become of them."""
-
-    def of_schema(self, schema: str) -> "SchemaSnapshot":
-        """What was read of one landed schema."""
-        return SchemaSnapshot(
-            _of_schema(schema, self.read),
-            _of_schema(schema, self.errors),
-            _of_schema(schema, self.gone),
-        )
-
-
-@dataclass(frozen=True)
-class SchemaSnapshot:
-    """The same for the tables of one landed schema, by their names in it."""
-
-    read: Mapping[str, ReadTable]
-    errors: Mapping[str, str]
-    gone: Mapping[str, str]
-
-
-def _of_schema(schema: str, tables: Mapping[_TableName, _T]) -> dict[str, _T]:
-    return {name: each for (owner, name), each in tables.items() if owner == schema}
-
-
-@dataclass
 class SourceReading:
     """The reading of one source into files; a large first load is landed on the way, in ranges."""
 
     source: Source
-    chosen: Mapping[_TableName, str]
+    chosen: Mapping[LandedName, str]
     """The source schema of each table."""
     settings: Settings
     run_id: str
@@ -115,11 +80,11 @@ class SourceReading:
     connection: Connection[Any]
     folder: Path
     _connected: bool = False
-    _held: dict[_TableName, TableName] = field(default_factory=dict)
+    _held: dict[LandedName, TableName] = field(default_factory=dict)
     """Tables that were rewritten under an earlier snapshot, with their names in the source."""
-    _given_up: dict[_TableName, str] = field(default_factory=dict)
-    _landed_in_ranges: set[_TableName] = field(default_factory=set)
-    _silent_at: _TableName | None = None
+    _given_up: dict[LandedName, str] = field(default_factory=dict)
+    _landed_in_ranges: set[LandedName] = field(default_factory=set)
+    _silent_at: LandedName | None = None
 
     def read(self) -> Snapshot:
         """Read all chosen tables in one snapshot, in another one if the first is lost."""
@@ -180,10 +145,10 @@ class SourceReading:
         self,
         session: SourceSession,
         reflection: Reflection,
-        landed: Mapping[_TableName, LandedTable],
+        landed: Mapping[LandedName, LandedTable],
         snapshot: Snapshot,
-    ) -> dict[_TableName, FirstLoad]:
-        due: dict[_TableName, FirstLoad] = {}
+    ) -> dict[LandedName, FirstLoad]:
+        due: dict[LandedName, FirstLoad] = {}
         for name in self.chosen:
             table = reflection.tables.get((self.chosen[name], name[1]))
             if table is None or name in snapshot.errors or name in self._landed_in_ranges:
@@ -198,7 +163,7 @@ class SourceReading:
         self,
         session: SourceSession,
         reflection: Reflection,
-        landed: Mapping[_TableName, LandedTable],
+        landed: Mapping[LandedName, LandedTable],
         snapshot: Snapshot,
     ) -> None:
         reader = self._reader(session)
@@ -215,7 +180,7 @@ class SourceReading:
                 in_ranges = name in self._landed_in_ranges
                 snapshot.read[name] = reader.read(table, self.source, landed[name], in_ranges)
 
-    def _refuse_rewritten(self, session: SourceSession, tables: Mapping[_TableName, Table]) -> None:
+    def _refuse_rewritten(self, session: SourceSession, tables: Mapping[LandedName, Table]) -> None:
         """Begin anew where a table is not what it was when the snapshot began; then it is held.
 
         Held from the start, all tables would keep a change of the source's own waiting, and
@@ -232,12 +197,12 @@ class SourceReading:
             told = f"{'.'.join(table)} was truncated or rewritten while it was read"
             raise SnapshotLostError(told, name)
 
-    def _note_gone(self, name: _TableName, reflection: Reflection, snapshot: Snapshot) -> None:
+    def _note_gone(self, name: LandedName, reflection: Reflection, snapshot: Snapshot) -> None:
         recorded = self.source.catalog.table(self.chosen[name], name[1])
         if recorded and reflection.lacks(self.chosen[name], name[1]):
             snapshot.gone[name] = gone_table(self.source, recorded, reflection)
 
-    def _land_in_ranges(self, name: _TableName, first_load: FirstLoad) -> None:
+    def _land_in_ranges(self, name: LandedName, first_load: FirstLoad) -> None:
         if first_load.after is not None:
             self.observer.noted(
                 f"{'.'.join(name)}: the first load goes on after {first_load.position}"
@@ -248,7 +213,7 @@ class SourceReading:
                 return
 
     def _read_range(
-        self, name: _TableName, first_load: FirstLoad
+        self, name: LandedName, first_load: FirstLoad
     ) -> tuple[Range, ReadTable] | None:
         for attempt in self._retrying():
             with attempt, self._session(name) as session:
@@ -263,7 +228,7 @@ class SourceReading:
         return None
 
     def _land_range(
-        self, name: _TableName, first_load: FirstLoad, range_: Range, read: ReadTable
+        self, name: LandedName, first_load: FirstLoad, range_: Range, read: ReadTable
     ) -> FirstLoad:
         table = first_load.table
         assert read.file is not None
@@ -280,7 +245,7 @@ class SourceReading:
         return self._first_load(table, self._landed_table(name))
 
     @contextmanager
-    def _failing(self, name: _TableName, errors: dict[_TableName, str]) -> Iterator[None]:
+    def _failing(self, name: LandedName, errors: dict[LandedName, str]) -> Iterator[None]:
         """Keep the error of one table, and go on; a lost snapshot is the error of all of them."""
         try:
             yield
@@ -308,7 +273,7 @@ class SourceReading:
         )
 
     @contextmanager
-    def _session(self, ranged: _TableName | None = None) -> Iterator[SourceSession]:
+    def _session(self, ranged: LandedName | None = None) -> Iterator[SourceSession]:
         """A snapshot; `ranged` is the one table that it is for, where it is for one."""
         try:
             held = [table for name, table in self._held.items() if ranged in (None, name)]
@@ -332,12 +297,12 @@ class SourceReading:
         options = self.source.options(table.qualified_name)
         return FirstLoad(table, options, landed, self.source.file.first_load_rows)
 
-    def _landed_tables(self) -> dict[_TableName, LandedTable]:
+    def _landed_tables(self) -> dict[LandedName, LandedTable]:
         found = {
             schema: read_landed_tables(self.connection, schema)
             for schema in {schema for schema, _ in self.chosen}
         }
         return {name: found[name[0]].get(name[1], LandedTable(*name)) for name in self.chosen}
 
-    def _landed_table(self, name: _TableName) -> LandedTable:
+    def _landed_table(self, name: LandedName) -> LandedTable:
         return read_landed_tables(self.connection, name[0])[name[1]]
