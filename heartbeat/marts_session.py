@@ -11,7 +11,7 @@ from psycopg import Connection, sql
 from heartbeat.author_query import QueryError
 from heartbeat.landing.lock_wait import LockWaitError, naming_lock_holders
 from heartbeat.postgres_session import connect
-from heartbeat.source_drift import SourceDriftError, drift_behind
+from heartbeat.source_drift import SourceDriftError, drift_behind, refuse_open_drift
 from heartbeat.table_reference import TableRef
 
 _READER = "heartbeat_reader"
@@ -78,6 +78,10 @@ def reading_as_of(
     }
     with connect(database_url, autocommit=True, settings=settings) as connection:
         present = _present(connection, reads)
+        with connection.transaction():
+            # what only the platform may read
+            connection.execute("set local role none")
+            refuse_open_drift(connection, present)
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ

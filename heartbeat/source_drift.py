@@ -45,6 +45,8 @@ class SourceDrift:
     message: str
     """For people: "webbank_core.loan.status is gone since 28 Nov 14:17; renamed to state?"."""
     since: datetime
+    accepted: bool = False
+    """Whether the catalog has been written without it since: then it is no news any more."""
 
 
 @dataclass(frozen=True)
@@ -81,6 +83,20 @@ def read_source_drift(connection: Connection[Any]) -> tuple[SourceDrift, ...]:
     return tuple(_drift(*row) for row in connection.execute(_sql("all")))
 
 
+def refuse_open_drift(connection: Connection[Any], tables: Collection[TableRef]) -> None:
+    """Raise SourceDriftError where readers may read what has drifted of the tables all the same.
+
+    Then nothing that reads such a table is computed, as nothing says which of its columns it reads.
+    """
+    asked = {"tables": [str(table) for table in tables]}
+    open_ = [message for (message,) in connection.execute(_sql("still_readable"), asked).fetchall()]
+    if open_:
+        raise SourceDriftError(
+            f"{'; '.join(open_)} (and a grant in marts, to public or to a role of "
+            "heartbeat_reader, keeps it open to readers: revoke that)"
+        )
+
+
 def record_drift(
     connection: Connection[Any], table: TableRef, found: Sequence[SourceDrift]
 ) -> None:
@@ -104,7 +120,8 @@ def close_unlanded(connection: Connection[Any], seen: DriftSeen) -> None:
         for row in connection.execute(_sql("unlanded")).fetchall():
             table = TableRef(*row)
             drift = seen.of(table, None, DriftKind.UNLANDED, "is not landed any more", _NO_SOURCE)
-            record_drift(connection, table, [drift])
+            columns = [each for each in read_drift(connection, [table]) if each.column]
+            record_drift(connection, table, [*columns, drift])
 
 
 def drift_behind(
@@ -136,14 +153,22 @@ def _values(drift: SourceDrift) -> dict[str, Any]:
         "change": drift.change,
         "message": drift.message,
         "since": drift.since,
+        "accepted": drift.accepted,
     }
 
 
 def _drift(
-    schema: str, table: str, column: str, kind: str, change: str, message: str, since: datetime
+    schema: str,
+    table: str,
+    column: str,
+    kind: str,
+    change: str,
+    message: str,
+    since: datetime,
+    accepted: bool,
 ) -> SourceDrift:
     return SourceDrift(
-        TableRef(schema, table), column or None, DriftKind(kind), change, message, since
+        TableRef(schema, table), column or None, DriftKind(kind), change, message, since, accepted
     )
 
 

@@ -57,6 +57,8 @@ class Column(BaseModel):
     source_type: str
     landed_type: str
     nullable: bool
+    labels: tuple[str, ...] = ()
+    """The values of an enum, in their order."""
 
     @property
     def is_temporal(self) -> bool:
@@ -161,4 +163,6 @@ def read_catalog(path: Path) -> Catalog:
 
 def write_catalog(path: Path, catalog: Catalog) -> None:
     """Write the catalog so that a difference between two of them reads well."""
-    path.write_text(catalog.model_dump_json(indent=1) + "\n", encoding="utf-8")
+    path.write_text(
+        catalog.model_dump_json(indent=1, exclude_defaults=True) + "\n", encoding="utf-8"
+    )

@@ -1,9 +1,11 @@
 """What a source has become since its catalog was written."""
 
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 from heartbeat.landing.catalog import Catalog, Column, Table
+from heartbeat.landing.landed_name import landed_name
 from heartbeat.landing.landed_table import LandedTable, widens
 from heartbeat.landing.reflection import Reflection
 from heartbeat.source import Source
@@ -71,17 +73,29 @@ def column_drift(
     """
     table = TableRef(landed.schema_name, landed.name)
     recorded = source.catalog.table(found.schema_name, found.landed_as) or found
-    gone = landed.columns.keys() - _columns(found)
-    kept = [each for each in known if each.column in gone and each.kind is not DriftKind.RETYPED]
-    lost = gone & {*_columns(recorded), *landed.last.columns} - {each.column for each in kept}
-    return [
-        *kept,
-        *(seen.of(table, name, *_loss(source, recorded, found, name)) for name in sorted(lost)),
-        *(
-            seen.of(table, name, DriftKind.RETYPED, change, _ACCEPT.format(source=source.name))
-            for name, change in _retyped(recorded, found)
-        ),
-    ]
+    missing = landed.columns.keys() - _columns(found)
+    lost = missing & {*_columns(recorded), *landed.last.columns, *(each.column for each in known)}
+    gone = (
+        replace(
+            seen.of(table, name, *_loss(source, recorded, found, name)),
+            accepted=name not in _columns(recorded),
+        )
+        for name in sorted(lost)
+    )
+    retyped = (
+        seen.of(table, name, DriftKind.RETYPED, change, _ACCEPT.format(source=source.name))
+        for name, change in _retyped(recorded, found)
+    )
+    before = {(each.column, each.change): each for each in known}
+    return [_as_first_seen(each, before) for each in (*gone, *retyped)]
+
+
+def _as_first_seen(
+    drift: SourceDrift, known: Mapping[tuple[str | None, str], SourceDrift]
+) -> SourceDrift:
+    """The same, of the moment at which it was first seen."""
+    before = known.get((drift.column, drift.change))
+    return replace(before, accepted=drift.accepted) if before else drift
 
 
 def gone_table(source: Source, table: Table, found: Reflection) -> str:
@@ -98,9 +112,10 @@ def gone_table(source: Source, table: Table, found: Reflection) -> str:
 
 
 def _loss(source: Source, recorded: Table, found: Table, name: str) -> tuple[DriftKind, str, str]:
-    column = _columns(recorded).get(name)
-    if column and column.name in source.options(found.qualified_name).drop_columns:
+    dropped = source.options(found.qualified_name).drop_columns
+    if name in map(landed_name, dropped):
         return DriftKind.UNLANDED, "is not landed any more", "the source file drops it"
+    column = _columns(recorded).get(name)
     alike = [
         new
         for new, each in sorted(_columns(found).items())
@@ -117,12 +132,20 @@ def _retyped(recorded: Table, found: Table) -> Iterator[tuple[str, str]]:
     before = _columns(recorded)
     for name, column in _columns(found).items():
         old = before.get(name)
-        if old and not _means_the_same(old.landed_type, column.landed_type):
+        if old is None:
+            continue
+        if not _means_the_same(old, column):
             yield name, f"was {old.source_type} and is {column.source_type}"
+        elif lost := [label for label in old.labels if label not in column.labels]:
+            yield name, f"has lost the value {lost[0]!r}"
 
 
-def _means_the_same(old: str, new: str) -> bool:
-    return widens(old, new) or _SIZE.sub("", old) == _SIZE.sub("", new)
+def _means_the_same(old: Column, new: Column) -> bool:
+    if old.source_type != new.source_type and old.landed_type == new.landed_type == "text":
+        # two types that both land as text, such as two enums, have nothing to do with each other
+        return not (old.is_cast or new.is_cast)
+    types = old.landed_type, new.landed_type
+    return widens(*types) or _SIZE.sub("", types[0]) == _SIZE.sub("", types[1])
 
 
 def _columns(table: Table) -> dict[str, Column]:

@@ -38,7 +38,6 @@ class SchemaWrite:
         loaded = load_tables(schema, files, self.settings)
         for _, file in files:
             file.path.unlink()
-        self.connection.execute("call heartbeat.open_to_readers(%s, %s)", [schema, list(read)])
         landed = read_landed_tables(self.connection, schema)
         return (
             *(self._failure(name, error) for name, error in unread.items()),

@@ -40,10 +40,13 @@ class SourceLanding:
             self._snapshot = self._read()
         found = self._snapshot.of_schema(part.landed_schema)
         seen = DriftSeen(datetime.now(UTC), self.settings.zone)
-        for drift in LandedDrift(part, self.connection, seen).record(found.read, found.gone):
-            self.observer.noted(drift.message)
+        drift = LandedDrift(part, self.connection, seen)
+        for each in drift.close(found.read, found.gone):
+            self.observer.noted(each.message)
         write = SchemaWrite(part, self.settings, self.connection, self.reconcile)
-        loads = write.run(found.read, found.errors)
+        closed = {name: each for name, each in found.read.items() if name not in drift.errors}
+        loads = write.run(closed, {**found.errors, **drift.errors})
+        drift.settle([load.landed_table for load in loads if load.error is None])
         record(self.connection, loads, self.run_id)
         for load in loads:
             self.observer.landed(load)

@@ -120,6 +120,7 @@ def _columns_by_table(rows: Iterable[DictRow]) -> Mapping[SourceName, list[Colum
                 source_type=row["source_type"],
                 landed_type=row["landed_type"],
                 nullable=row["nullable"],
+                labels=tuple(row["labels"]),
             )
         )
     return columns

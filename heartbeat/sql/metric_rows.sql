@@ -36,6 +36,7 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
          order by d desc
          limit 1
        ) as last_day on true
+  left join heartbeat.metric_backfill as backfill on backfill.metric_id = registry.metric_id
   left join lateral (
         select drift.message, drift.since
           from heartbeat.source_drift as drift
@@ -44,8 +45,15 @@ select registry.metric_id, registry.code, registry.name, registry.short_name, re
                drift.column_name = ''
                or registry.definition -> 'tables' -> (drift.schema_name || '.' || drift.table_name) ? drift.column_name
            )
-           -- a later compute has asked the database itself, which knows better than the words of the statement
-           and (last_day.as_of is null or last_day.as_of < drift.since)
+           -- a later compute has asked the database itself, which knows better than the words of the statement;
+           -- of the history one that has computed the past days as well
+           and (
+               last_day.as_of is null or last_day.as_of < drift.since
+               or (
+                   coalesce(backfill.as_of, '-infinity') < drift.since
+                   and registry.definition ->> 'history' ~ ('\m' || regexp_replace(drift.column_name, '\W', '.', 'g') || '\M')
+               )
+           )
          order by drift.since
          limit 1
        ) as drift on true

@@ -165,7 +165,13 @@ select
         when plain.typname = 'money' then 'numeric'
         else pg_catalog.format_type(plain.oid, greatest(l.base_modifier, a.atttypmod))
     end || case when l.is_array then '[]' else '' end as landed_type,
-    not a.attnotnull as nullable
+    not a.attnotnull as nullable,
+    array(
+        select e.enumlabel::text
+        from pg_catalog.pg_enum e
+        where e.enumtypid in (l.plain_id, plain.typelem)
+        order by e.enumsortorder
+    ) as labels
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 join pg_catalog.pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped

@@ -6,6 +6,7 @@ create table heartbeat.source_drift (
     change text not null,
     message text not null,
     since timestamptz not null,
+    accepted boolean not null default false,
     primary key (schema_name, table_name, column_name)
 );
 
@@ -14,6 +15,9 @@ comment on table heartbeat.source_drift is
 comment on column heartbeat.source_drift.column_name is 'Empty where it is the whole table';
 comment on column heartbeat.source_drift.change is 'What happened; for as long as it is the same, message and since stay';
 comment on column heartbeat.source_drift.since is 'The load, or the look at the source files, that first saw it';
+
+comment on column heartbeat.source_drift.accepted is
+    'Whether the catalog of the source has been written without it since: then it is no news any more';
 
 -- The database refuses what has drifted, so that no parser has to know who reads it.
 create or replace procedure heartbeat.open_to_readers(landed_schema text, landed_tables text[])
@@ -64,9 +68,9 @@ comment on procedure heartbeat.open_to_readers(text, text[]) is
     'Lets heartbeat_reader read landed tables of a schema, without what has drifted; changes only what is not so yet';
 
 -- what earlier versions wrote into comments only
-insert into heartbeat.source_drift (schema_name, table_name, column_name, kind, change, message, since)
+insert into heartbeat.source_drift (schema_name, table_name, column_name, kind, change, message, since, accepted)
 select n.nspname, c.relname, a.attname, 'gone', 'is gone',
-       format('%s.%s.%s is gone; renamed?', n.nspname, c.relname, a.attname), now()
+       format('%s.%s.%s is gone; renamed?', n.nspname, c.relname, a.attname), now(), true
 from pg_catalog.pg_description d
 join pg_catalog.pg_class c on c.oid = d.objoid and d.classoid = 'pg_catalog.pg_class'::regclass
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
