@@ -85,7 +85,8 @@ class LandedTable:
     @property
     def is_complete(self) -> bool:
         """Whether it is there and has landed as a whole at least once."""
-        return bool(self.columns) and self.last.polled_at is not None
+        is_part = self.last.resume_after is not None
+        return bool(self.columns) and self.last.polled_at is not None and not is_part
 
     def holds(self, file: CopyFile) -> bool:
         """Whether the last load wrote what the file would write, and the table is that one still.

@@ -1,6 +1,6 @@
 """The freshness ledger: what every load of every table did."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
@@ -58,6 +58,15 @@ def record(connection: Connection[Any], loads: Iterable[TableLoad], run_id: str)
             cursor.executemany(_STATEMENTS[name], chosen)
 
 
+def record_missing(connection: Connection[Any], tables: Collection[tuple[str, str]]) -> None:
+    """Forget what was landed into tables that marts lacks now, before any of them is made anew."""
+    names = {
+        "schemas": [schema for schema, _ in tables],
+        "tables": [table for _, table in tables],
+    }
+    connection.execute(_STATEMENTS["missing"], names)
+
+
 def record_range(
     connection: Connection[Any],
     landed: LandedTable,
@@ -67,7 +76,7 @@ def record_range(
     after: Sequence[str],
     since: str | None,
 ) -> None:
-    """Keep how far the first load of a table has come."""
+    """Keep how far the first load of a table has come; a table that is there in part has no age."""
     values = {
         "schema_name": landed.schema_name,
         "table_name": landed.name,

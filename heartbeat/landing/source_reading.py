@@ -21,7 +21,7 @@ from heartbeat.landing.catalog import Table
 from heartbeat.landing.drift import gone_table
 from heartbeat.landing.first_load import FirstLoad, Range
 from heartbeat.landing.landed_table import LandedTable, read_landed_tables
-from heartbeat.landing.ledger import TableLoad, record_range
+from heartbeat.landing.ledger import TableLoad, record_missing, record_range
 from heartbeat.landing.load_package import load_tables
 from heartbeat.landing.lock_wait import naming_lock_holders
 from heartbeat.landing.read_table import ReadTable, TableReader
@@ -302,6 +302,10 @@ class SourceReading:
             schema: read_landed_tables(self.connection, schema)
             for schema in {schema for schema, _ in self.chosen}
         }
+        # else a run that is killed in a first load leaves a part with the age of the whole
+        record_missing(
+            self.connection, [name for name in self.chosen if name[1] not in found[name[0]]]
+        )
         return {name: found[name[0]].get(name[1], LandedTable(*name)) for name in self.chosen}
 
     def _landed_table(self, name: LandedName) -> LandedTable:

@@ -36,10 +36,21 @@ on conflict (schema_name, table_name) do update set
 insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, columns, resume_after, resume_since)
 values (%(schema_name)s, %(table_name)s, %(write_mode)s, %(run_id)s, %(columns)s, %(after)s, %(since)s)
 on conflict (schema_name, table_name) do update set
+    -- a part is of no moment
+    polled_at = null,
+    digest = null,
     run_id = excluded.run_id,
     columns = excluded.columns,
     resume_after = excluded.resume_after,
     resume_since = excluded.resume_since
+
+-- name: missing
+-- Of tables that are not in marts any more; whatever lands next begins from nothing.
+update heartbeat.table_load
+   set polled_at = null, digest = null, resume_after = null, resume_since = null
+  from unnest(%(schemas)s::text[], %(tables)s::text[]) as missing (landed_schema, landed_table)
+ where schema_name = missing.landed_schema and table_name = missing.landed_table
+   and (polled_at is not null or resume_after is not null)
 
 -- name: log
 insert into heartbeat.table_load_log (
