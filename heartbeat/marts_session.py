@@ -12,6 +12,7 @@ from heartbeat.author_query import QueryError
 from heartbeat.landing.lock_wait import LockWaitError, naming_lock_holders
 from heartbeat.postgres_session import connect
 from heartbeat.source_drift import SourceDriftError, drift_behind, refuse_open_drift
+from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
 _READER = "heartbeat_reader"
@@ -20,6 +21,8 @@ _WORK_MEM = "64MB"
 """For each sort and hash of a statement: a history of a large table fits, and few run at a time."""
 
 _T = TypeVar("_T")
+
+_NEVER_LANDED = platform_statements("table_load")["never_landed"].encode()
 
 _UNHELD = """
 select n.nspname, c.relname
@@ -63,8 +66,9 @@ def reading_as_of(
     `reads` and reads one snapshot of them, taken once no load writes them; a statement that runs
     longer than `statement_timeout` (as Postgres writes durations) fails. The session's time zone is
     UTC; `timezone` is the business time zone. Raises QueryError where a load or somebody else holds
-    one of `reads` for longer than `lock_timeout`, and SourceDriftError where what is read with it
-    needs a column or a table that the source no longer has.
+    one of `reads` for longer than `lock_timeout` or has landed only a part of it so far, and
+    SourceDriftError where what is read with it needs a column or a table that the source no longer
+    has.
     """
     settings = {
         "heartbeat.as_of": as_of.isoformat(),
@@ -85,7 +89,9 @@ def reading_as_of(
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        _hold(connection, present, before=settings)
+        with _own_role(connection, before=settings):
+            _hold(connection, present)
+            _refuse_never_landed(connection, reads)
         try:
             yield connection
         except Exception as error:  # what reads may be an author's code, which may raise anything
@@ -137,18 +143,28 @@ def _present(connection: Connection[Any], tables: Collection[TableRef]) -> list[
     return [table for table, (there,) in zip(ordered, found, strict=True) if there]
 
 
-def _hold(
-    connection: Connection[Any], tables: Sequence[TableRef], *, before: Mapping[str, str]
-) -> None:
+@contextmanager
+def _own_role(connection: Connection[Any], *, before: Mapping[str, str]) -> Iterator[None]:
+    """What the reader may not do, without a limit of time; `before` are the settings from then on.
+
+    An error leaves the transaction to whoever opened it.
+    """
+    # LOCK waits by lock_timeout, and the error then says who is in the way
+    connection.execute("set local role none; set local statement_timeout = 0")
+    yield
+    for setting in ("statement_timeout", "role"):
+        connection.execute(
+            sql.SQL("set local {} = {}").format(sql.Identifier(setting), before[setting])
+        )
+
+
+def _hold(connection: Connection[Any], tables: Sequence[TableRef]) -> None:
     """Lock the tables before the transaction takes its snapshot, as pg_dump does.
 
     A snapshot that is older than a `truncate` reads the table as empty, and LOCK TABLE is among the
     few statements that take none. Its mode is not that of a query, so that `touched_tables` tells
-    what was read from what is held; the reader may not take it. `before` are the settings that hold
-    again afterwards.
+    what was read from what is held; the reader may not take it.
     """
-    # LOCK waits by lock_timeout, and the error then says who is in the way
-    connection.execute("set local role none; set local statement_timeout = 0")
     for table in tables:
         name = (table.schema, table.table)
         lock = sql.SQL("lock table {} in row share mode").format(sql.Identifier(*name))
@@ -157,10 +173,20 @@ def _hold(
                 connection.execute(lock)
         except LockWaitError as error:
             raise QueryError(str(error)) from error
-    for setting in ("statement_timeout", "role"):
-        connection.execute(
-            sql.SQL("set local {} = {}").format(sql.Identifier(setting), before[setting])
-        )
+
+
+def _refuse_never_landed(connection: Connection[Any], tables: Collection[TableRef]) -> None:
+    """Raise QueryError for a table of the ledger whose first load has not ended well.
+
+    It may hold a part of its rows already: a large one lands in ranges that are each committed.
+    """
+    asked = {"tables": [str(table) for table in tables]}
+    # the snapshot stays that of the transaction; the lock on the ledger is no read of the author's
+    with connection.transaction(force_rollback=True):
+        unfinished = [TableRef(*row) for row in connection.execute(_NEVER_LANDED, asked)]
+    if unfinished:
+        names = ", ".join(map(str, unfinished))
+        raise QueryError(f"{names}: its first load is under way (or broke off)")
 
 
 def touched_tables(connection: Connection[Any]) -> frozenset[TableRef]:

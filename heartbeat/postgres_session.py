@@ -40,6 +40,10 @@ SESSION_SETTINGS: Mapping[str, str] = {
     "default_transaction_isolation": "read committed",
     "default_transaction_read_only": "off",
     "default_transaction_deferrable": "off",
+    # what an error is, and what it ends
+    "exit_on_error": "off",
+    "client_min_messages": "notice",
+    "restrict_nonsystem_relation_kind": "",
     # how long it may take; who needs a shorter limit sets it
     "statement_timeout": "0",
     "lock_timeout": "1min",
@@ -55,8 +59,22 @@ SESSION_SETTINGS: Mapping[str, str] = {
 of that type their meaning.
 """
 
-NEWER_SETTINGS = ("client_connection_check_interval", "idle_session_timeout", "transaction_timeout")
+NEWER_SETTINGS = (
+    "client_connection_check_interval",
+    "idle_session_timeout",
+    "restrict_nonsystem_relation_kind",
+    "transaction_timeout",
+)
 """Those that not every server in use knows."""
+
+SUPERUSER_SETTINGS: Mapping[str, str] = {
+    # whether triggers fire
+    "session_replication_role": "origin",
+    # whether a page that cannot be read is an error, or a page without rows
+    "zero_damaged_pages": "off",
+    "ignore_checksum_failure": "off",
+}
+"""What a superuser's session sets as well; other roles have to take what the database says."""
 
 _SEARCH_PATH = "pg_catalog, public, pg_temp"
 """Nothing shadows a function or a table of Postgres; public is where extensions live."""
@@ -161,7 +179,7 @@ def set_session(settings: Mapping[str, str] = {}, *, local: bool = False) -> sql
     `local` settings end with the transaction, as they must where a pool of connections stands
     between (PgBouncer).
     """
-    values = {**SESSION_SETTINGS, **settings}
+    values = {**SESSION_SETTINGS, **SUPERUSER_SETTINGS, **settings}
     scope = sql.Literal(local)
     # the first statement is the last that an inherited search path could bend
     return sql.SQL(
@@ -170,10 +188,12 @@ def set_session(settings: Mapping[str, str] = {}, *, local: bool = False) -> sql
         "from (values {values}) as setting (name, value) "
         "where (current_setting(setting.name, true) is not null or setting.name like '%.%') "
         # of the systems that servers run on, Linux alone always knows of a lost client
-        "and (setting.name <> 'client_connection_check_interval' or version() like '%linux%')"
+        "and (setting.name <> 'client_connection_check_interval' or version() like '%linux%') "
+        "and (setting.name <> all ({superuser}) or current_setting('is_superuser') = 'on')"
     ).format(
         path=sql.Literal(_SEARCH_PATH),
         scope=scope,
+        superuser=sql.Literal(list(SUPERUSER_SETTINGS)),
         values=sql.SQL(", ").join(
             sql.SQL("({}::text, {}::text)").format(sql.Literal(name), sql.Literal(value))
             for name, value in values.items()

@@ -7,8 +7,7 @@ from typing import Any
 import psycopg
 from psycopg import Notify
 
-from heartbeat.postgres_session import connect
-from heartbeat_api.database import UnavailableError, reason_of
+from heartbeat_api.database import UnavailableError, connect_listener, reason_of
 
 _LISTEN = "listen heartbeat_changed"
 _LOOK_SECONDS = 0.1
@@ -97,7 +96,7 @@ class ChangeListener:
 
 
 def _listening(database_url: str) -> psycopg.Connection[Any]:
-    connection = connect(database_url, autocommit=True, connect_timeout="2")
+    connection = connect_listener(database_url)
     try:
         connection.execute(_LISTEN)
     except psycopg.Error:

@@ -10,6 +10,7 @@ from psycopg_pool import ConnectionPool
 from heartbeat.postgres_session import Session, begin, with_parameters
 
 _PATIENCE_SECONDS = 2.0
+_CONNECT_SECONDS = "2"
 _SETTINGS = {
     "default_transaction_read_only": "on",
     "default_transaction_isolation": "repeatable read",
@@ -23,13 +24,20 @@ class UnavailableError(Exception):
     """What a request needs does not answer now, or does not hold the schema `heartbeat` yet."""
 
 
+class ApiSession(Session):
+    """A session that requests wait for: a server that is frozen is away, too."""
+
+    # longer than a statement may take, and much shorter than a load waits
+    longest_silence = 7.0
+
+
 class Database:
     """A small pool that connects on demand and again after a restart of the server."""
 
     def __init__(self, url: str) -> None:
         self._pool = ConnectionPool(
-            with_parameters(url, connect_timeout="2"),
-            connection_class=Session,
+            with_parameters(url, connect_timeout=_CONNECT_SECONDS),
+            connection_class=ApiSession,
             kwargs={"autocommit": True},
             configure=_configure,
             min_size=0,
@@ -66,6 +74,14 @@ class Database:
         with self.reading() as connection:
             connection.execute(_READ_WRITE)
             yield connection
+
+
+def connect_listener(url: str) -> ApiSession:
+    """A session of its own, in autocommit; raises psycopg.Error."""
+    parameters = with_parameters(url, connect_timeout=_CONNECT_SECONDS)
+    session = ApiSession.connect(parameters, autocommit=True)
+    begin(session)
+    return session
 
 
 def _configure(session: Session) -> None:

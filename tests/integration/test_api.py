@@ -1,12 +1,15 @@
 """The API over HTTP on a real database."""
 
+import os
 import re
 import shutil
+import signal
 import socket
 import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import fields
 from datetime import UTC, datetime, timedelta
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -22,6 +25,7 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
+from heartbeat_api.database import ApiSession
 from tests.unit.heartbeat_api.served import api_on, served
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm, store
 
@@ -275,6 +279,51 @@ def test_the_last_good_wall_stays_while_the_database_is_away(own_server: Embedde
         with server.running():
             assert _until(client, 200).json() == before.json()
             assert "NO NEW DATA" not in client.get("/").text
+
+
+def test_the_last_good_wall_stays_while_the_database_keeps_its_connections_and_is_frozen(
+    own_server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(ApiSession, "longest_silence", 1.0)
+    url = own_server.url("marts")
+    with own_server.running():
+        ensure_database(url)
+        migrate(url)
+        with (
+            psycopg.connect(url, autocommit=True) as connection,
+            served(api_on(url)) as origin,
+            httpx.Client(base_url=origin, timeout=20) as client,
+        ):
+            store(connection, USUAL_WALL, datetime.now(UTC))
+            _until(client, 200)
+            with _frozen(own_server, connection):
+                health = _until(client, 503)
+                assert health.json()["detail"].startswith("the database does not answer")
+                lost = client.get("/")
+                assert (lost.status_code, "NO NEW DATA" in lost.text) == (200, True)
+                assert len(client.get("/api/metrics").json()["metrics"]) == len(USUAL_WALL)
+            _until(client, 200)
+            assert "NO NEW DATA" not in client.get("/").text
+
+
+def test_a_request_waits_for_a_frozen_database_little_longer_than_a_statement_may_take() -> None:
+    assert 5 < ApiSession.longest_silence < 10
+
+
+@contextmanager
+def _frozen(server: EmbeddedPostgres, connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """Neither the backends of the API nor what would start new ones do anything."""
+    backends = "select pid from pg_stat_activity where application_name = 'heartbeat'"
+    postmaster = int((server.folder / "postmaster.pid").read_text().splitlines()[0])
+    pids = [postmaster, *(pid for (pid,) in connection.execute(backends))]
+    try:
+        for pid in pids:
+            os.kill(pid, signal.SIGSTOP)
+        yield
+    finally:
+        for pid in pids:
+            with suppress(ProcessLookupError):
+                os.kill(pid, signal.SIGCONT)
 
 
 def _until(client: httpx.Client, status: int) -> httpx.Response:

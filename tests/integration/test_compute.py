@@ -494,6 +494,28 @@ def test_source_as_of_is_the_oldest_poll_and_none_when_a_table_never_landed(
     }
 
 
+@pytest.mark.parametrize("read", ["bank_core.big", "bank_core.seen"])
+def test_a_part_of_a_first_load_is_no_value_even_where_the_reader_is_let_in(
+    computing: Computing, read: str
+) -> None:
+    computing.marts.execute(
+        "create schema bank_core; create table bank_core.big as select generate_series(1, 10) as n;"
+        "create view bank_core.seen as select * from bank_core.big;"
+        "insert into heartbeat.table_load"
+        " (schema_name, table_name, write_mode, run_id, resume_after)"
+        " values ('bank_core', 'big', 'merge', 'r', '{10}')"
+    )
+    computing.has(rows=f"-- name: value\nselect count(*) from {read}", good=GOOD)
+
+    outcomes = computing.computes()
+
+    told = "bank_core.big: its first load is under way (or broke off)"
+    assert (outcomes["rows"].value, outcomes["rows"].error) == (None, told)
+    assert outcomes["good"].value == 7
+    computing.marts.execute("update heartbeat.table_load set polled_at = now()")
+    assert computing.computes()["rows"].value == 10
+
+
 def test_a_compute_as_of_a_past_moment_stores_nothing(computing: Computing) -> None:
     computing.has(one="-- name: value\nselect extract(year from heartbeat.as_of())")
     (metric,) = load_metrics(computing.settings.project / "metrics").metrics

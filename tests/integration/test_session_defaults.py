@@ -20,7 +20,7 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing import destination
 from heartbeat.landing.destination import MartsCredentials, MartsSqlClient
 from heartbeat.marts_session import reading_as_of
-from heartbeat.postgres_session import SESSION_SETTINGS, connect
+from heartbeat.postgres_session import SESSION_SETTINGS, SUPERUSER_SETTINGS, connect
 from heartbeat.psycopg2_session import connect_psycopg2
 from heartbeat.settings import Settings
 from heartbeat.stack.process import environment
@@ -51,6 +51,14 @@ HOSTILE = {
     "default_transaction_isolation": "serializable",
     "default_transaction_read_only": "on",
     "default_transaction_deferrable": "on",
+    "exit_on_error": "on",
+    "client_min_messages": "error",
+    "restrict_nonsystem_relation_kind": "view,foreign-table",
+    "plpgsql.extra_errors": "all",
+    "plpgsql.variable_conflict": "use_variable",
+    "session_replication_role": "replica",
+    "zero_damaged_pages": "on",
+    "ignore_checksum_failure": "on",
     "statement_timeout": "300ms",
     "lock_timeout": "20ms",
     "transaction_timeout": "500ms",
@@ -102,7 +110,7 @@ from bank_core.client
 """
 HELD = (
     "select name, current_setting(name)"
-    f" from unnest(array{[*SESSION_SETTINGS, 'search_path']}) as name"
+    f" from unnest(array{[*SESSION_SETTINGS, *SUPERUSER_SETTINGS, 'search_path']}) as name"
 )
 Defaults = Callable[[str], None]
 
