@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -114,9 +115,19 @@ def ensure_seeded(
 
 
 @app.command("environment")
-def source_environment(url: ServerUrl) -> None:
-    """Print the variables through which Heartbeat finds the bank on that server, as JSON."""
-    typer.echo(json.dumps(reader_urls(url)))
+def source_environment(
+    url: ServerUrl,
+    export: Annotated[
+        bool, typer.Option("--export", help="As lines that a shell evaluates, not as JSON.")
+    ] = False,
+) -> None:
+    """Print the variables through which Heartbeat finds the bank on that server."""
+    urls = reader_urls(url)
+    if export:
+        lines = [f"export {name}={shlex.quote(address)}" for name, address in urls.items()]
+    else:
+        lines = [json.dumps(urls)]
+    typer.echo("\n".join(lines))
 
 
 @app.command("tick")

@@ -41,6 +41,10 @@ def job_line(job: RefreshJob, now: datetime, zone: ZoneInfo) -> JobLine:
     return JobLine(_job_text(job, now, zone), job.phase is not Phase.ENDED, done, planned)
 
 
+def _landed(planned: int) -> str:
+    return "table landed" if planned == 1 else "tables landed"
+
+
 def _job_text(job: RefreshJob, now: datetime, zone: ZoneInfo) -> str:
     if job.phase is Phase.WAITING:
         return f"The refresh waits, {job.queue_place} in the queue"
@@ -48,10 +52,7 @@ def _job_text(job: RefreshJob, now: datetime, zone: ZoneInfo) -> str:
         if job.cuts.planned:
             return f"Drawing: {job.cuts.done} of {counted(job.cuts.planned, 'window')}"
         tables, metrics = job.tables, job.metrics
-        return (
-            f"Refreshing: {tables.done} of {counted(tables.planned, 'table')} landed, "
-            f"{metrics.done} of {metrics.planned} computed"
-        )
+        return f"Refreshing: {tables.text(_landed(tables.planned))}, {metrics.text('computed')}"
     at = short_moment_text(job.ended_at, now, zone)
     if job.state is JobState.SUCCESS:
         return f"Refreshed at {at}, in {job.elapsed_seconds or 0:.1f} s"

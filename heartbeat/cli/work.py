@@ -14,6 +14,7 @@ from heartbeat.cli.marts import new_run_id, opened_marts
 from heartbeat.cli.moment import moment
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.benchmark import Benchmark
+from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.wording import counted
 from heartbeat.metrics.benchmarking import store_benchmarks
 from heartbeat.metrics.compute import Outcome, compute_and_store
@@ -22,9 +23,9 @@ from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.registered_lines import read_lines
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
-from heartbeat.refresh.dagster_client import DagsterClient
+from heartbeat.refresh.dagster_client import DagsterAwayError, DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
-from heartbeat.refresh.job import JobState, Phase, RefreshJob
+from heartbeat.refresh.job import JobState, Phase, RefreshJob, read_failures
 from heartbeat.registration import register
 from heartbeat.segments.segment_days import store_segments
 from heartbeat.segments.segment_file import load_segments
@@ -76,10 +77,14 @@ def refresh(
     with opened_marts() as settings:
         names = metric and [metric_id_of(Project(settings.project), name) for name in metric]
         job = _followed(settings, names)
-    for what, progress in (("tables", job.tables), ("metrics", job.metrics)):
-        typer.echo(f"{what}  {progress.done} of {progress.planned}")
+        with connect(settings.database_url) as connection:
+            failures = read_failures(connection, job.job_id)
+    typer.echo(f"tables   {job.tables.text('landed')}")
+    typer.echo(f"metrics  {job.metrics.text('computed')}")
     if job.state is not JobState.SUCCESS:
-        raise HeartbeatError(f"the refresh {job.job_id} ended as {job.state}: {job.reason}")
+        told = grouped(failures) if job.state is JobState.FAILED else []
+        reason = "; ".join(told) or job.reason
+        raise HeartbeatError(f"the refresh {job.job_id} ended as {job.state}: {reason}")
 
 
 def _refresh_here(metric: list[str] | None) -> None:
@@ -97,8 +102,13 @@ def _refresh_here(metric: list[str] | None) -> None:
 def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
     desk = RefreshDesk(DagsterClient(settings.dagster_url))
     actor = getpass.getuser()
-    with connect(settings.database_url) as connection:
-        ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
+    try:
+        with connect(settings.database_url) as connection:
+            ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
+    except DagsterAwayError as error:
+        raise HeartbeatError(
+            f"{error}; start `heartbeat up`, or refresh here with `heartbeat refresh --in-process`"
+        ) from error
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
         connect(settings.database_url, autocommit=True) as connection,

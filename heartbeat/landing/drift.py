@@ -21,7 +21,7 @@ def drift(recorded: Catalog, found: Reflection) -> tuple[str, ...]:
     old = {
         table.qualified_name: table
         for table in recorded.tables
-        if (table.schema_name, table.landed_as) not in found.problems
+        if not found.tells_nothing_of(table)
     }
     new = {table.qualified_name: table for table in found.tables.values()}
     return (

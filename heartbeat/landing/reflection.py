@@ -60,6 +60,8 @@ class Reflection:
     """Every table that is there, those that cannot be landed among them."""
     unknown_skips: tuple[HeartbeatError, ...] = ()
     """Entries of `skip_tables` that the source lacks."""
+    schemas: Collection[str] = ()
+    """The schemas that the source file names."""
 
     @property
     def all_problems(self) -> tuple[HeartbeatError, ...]:
@@ -74,13 +76,16 @@ class Reflection:
 
     def usable_catalog(self, recorded: Catalog) -> Catalog:
         """The tables that can be landed; those with a problem stay as they were recorded."""
-        kept = (
-            table
-            for table in recorded.tables
-            if (table.schema_name, table.landed_as) in self.problems
-            or table.schema_name in self.closed
-        )
+        kept = (table for table in recorded.tables if self.tells_nothing_of(table))
         return Catalog(tables=(*self.tables.values(), *kept))
+
+    def tells_nothing_of(self, table: Table) -> bool:
+        """Whether what the source has of a recorded table cannot be known now."""
+        if (table.schema_name, table.landed_as) in self.problems:
+            return True
+        # a schema that the source lacks may be the misspelt name of one that was recorded
+        misspelt = bool(self.closed) and table.schema_name not in self.schemas
+        return misspelt or table.schema_name in self.closed
 
     def refuse_problems(self) -> None:
         """Raise the problem, or one error that tells all of them."""
@@ -137,6 +142,7 @@ def reflect(
         system.closed,
         {(schema_name, landed_name(name)) for schema_name, name in landing},
         _unknown_skips(connection, file, system),
+        file.schemas,
     )
 
 

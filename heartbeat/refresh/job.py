@@ -76,6 +76,11 @@ class Progress:
     planned: int
     failed: tuple[str, ...]
 
+    def text(self, verb: str) -> str:
+        """Such as "3 of 5 landed, 1 failed"; what failed is done and not landed."""
+        failed = f", {len(self.failed)} failed" if self.failed else ""
+        return f"{max(0, self.done - len(self.failed)):,} of {self.planned:,} {verb}{failed}"
+
 
 @dataclass(frozen=True)
 class RefreshJob:
@@ -125,6 +130,12 @@ def read_ledger(connection: Connection[Any], run: Run) -> Ledger:
                 for name in ("landed", "computed", "drawn")
             )
         )
+
+
+def read_failures(connection: Connection[Any], run_id: str) -> list[tuple[str, str]]:
+    """The tables and metrics that failed in a run, each with its error."""
+    with connection.cursor(row_factory=tuple_row) as cursor:
+        return cursor.execute(_STATEMENTS["failures"], {"run_id": run_id}).fetchall()
 
 
 def draws(run: Run, cut_id: str) -> bool:

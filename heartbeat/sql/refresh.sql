@@ -14,6 +14,16 @@ select metric_id as name, bool_or(error is not null) as failed
  where run_id = %(run_id)s
  group by 1
 
+-- name: failures
+select schema_name || '.' || table_name as name, error
+  from heartbeat.table_load_log
+ where run_id = %(run_id)s and error is not null
+ union
+select metric_id, error
+  from heartbeat.metric_observation
+ where run_id = %(run_id)s and error is not null
+ order by error, name
+
 -- name: drawn
 select cut.cut_id || ' ' || planned.window_key as name,
        case when snapshot.run_id is not null then snapshot.error is not null end as failed

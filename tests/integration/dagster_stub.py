@@ -12,10 +12,11 @@ JOB = "00000000-0000-4000-8000-000000000000"
 
 
 class Dagster(BaseHTTPRequestHandler):
-    """Knows one run, in the status that a test says, and the metrics that a test says."""
+    """Knows one run, in the status, and the metrics and tables, that a test says."""
 
     status: ClassVar[str] = "STARTED"
     metrics: ClassVar[tuple[str, ...]] = ()
+    tables: ClassVar[tuple[str, ...]] = ()
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -27,10 +28,14 @@ class Dagster(BaseHTTPRequestHandler):
 
     def _answer(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
         if "assetNodes" in query:
-            keys = [{"path": ["metric", metric]} for metric in self.metrics]
+            paths = [["metric", metric] for metric in self.metrics]
+            paths += [table.split(".") for table in self.tables]
+            keys = [{"path": path} for path in paths]
             return {"assetNodes": [{"assetKey": key, "dependencyKeys": []} for key in keys]}
         if "launchRun" in query:
             return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": JOB}}}
+        if "Failure" in query:
+            return {"runOrError": {"eventConnection": {"events": []}}}
         return {"runsOrError": {"__typename": "Runs", "results": self._runs(variables["filter"])}}
 
     def _runs(self, wanted: dict[str, Any]) -> list[dict[str, Any]]:
@@ -46,10 +51,10 @@ class Dagster(BaseHTTPRequestHandler):
             "status": self.status,
             "creationTime": now,
             "startTime": now,
-            "endTime": now if self.status == "SUCCESS" else None,
+            "endTime": now if self.status in ("SUCCESS", "FAILURE") else None,
             "allPools": [],
             "assetSelection": None,
-            "tags": [],
+            "tags": [{"key": "dagster/failure_reason", "value": "STEP_FAILURE"}],
         }
 
     def log_message(self, *_: object) -> None:
@@ -59,7 +64,7 @@ class Dagster(BaseHTTPRequestHandler):
 @contextmanager
 def dagster(*metrics: str) -> Iterator[str]:
     """Serve one whose graph has those metrics and whose run is going on; gives its address."""
-    Dagster.status, Dagster.metrics = "STARTED", metrics
+    Dagster.status, Dagster.metrics, Dagster.tables = "STARTED", metrics, ()
     server = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

@@ -95,6 +95,37 @@ def test_misspelled_names_in_a_source_file_are_told(heartbeat: Run, settings: Se
     ]
 
 
+def test_a_misspelled_schema_leaves_the_catalog_as_it_was(
+    heartbeat: Run, settings: Settings
+) -> None:
+    told(heartbeat("source", "discover", "bank"))
+    path = settings.project / "sources" / "bank.yaml"
+    catalog = path.with_name("bank.catalog.json").read_text(encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace("[core]", "[cor]"), encoding="utf-8")
+    problem = "the source has no schema cor, which the source file names"
+
+    assert refused(heartbeat("source", "discover", "bank")) == f"error: {problem}"
+    assert path.with_name("bank.catalog.json").read_text(encoding="utf-8") == catalog
+    assert heartbeat("source", "check", "bank").stdout == f"{problem}\n"
+
+
+def test_a_schema_that_the_file_names_no_more_leaves_the_catalog(
+    heartbeat: Run, settings: Settings, source_url: str
+) -> None:
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("create schema dict; create table dict.country (id int)")
+    path = settings.project / "sources" / "bank.yaml"
+    text = path.read_text(encoding="utf-8")
+    path.write_text(text.replace("[core]", "[core, dict]"), encoding="utf-8")
+    told(heartbeat("source", "discover", "bank"))
+    path.write_text(text, encoding="utf-8")
+
+    told(heartbeat("source", "discover", "bank"))
+
+    (row,) = json.loads(told(heartbeat("source", "list", "--json")))
+    assert row["table"] == "fee"
+
+
 def test_only_the_chosen_tables_are_ingested(
     heartbeat: Run, source_url: str, marts: psycopg.Connection[Any]
 ) -> None:

@@ -10,6 +10,7 @@ import pytest
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from tests.integration.command_line import METRIC, Run, landed_bank, refused, told
+from tests.integration.dagster_stub import JOB, Dagster, dagster
 
 UNLANDED = METRIC.replace("FEES", "TAXS").replace("bank_core.fee", "bank_core.tax")
 
@@ -105,6 +106,42 @@ def test_the_triage_tells_each_message_once_and_nothing_of_a_source_that_is_gone
     (settings.project / "sources" / "bank.yaml").unlink()
     heartbeat("registry", "sync")
     assert "did not land" not in told(heartbeat("today"))
+
+
+def test_a_refresh_tells_how_much_failed_and_each_reason_once(
+    heartbeat: Run, marts: psycopg.Connection[Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    landed_bank(heartbeat)
+    told(heartbeat("compute"))
+    marts.execute(
+        "insert into heartbeat.table_load_log"
+        " (run_id, schema_name, table_name, started_at, finished_at, write_mode, error)"
+        " select %s, 'bank_core', t, now(), now(), 'replace', 'connection refused'"
+        " from unnest(%s::text[]) as t",
+        [JOB, ["fee", "tax"]],
+    )
+    with dagster("fees") as url:
+        monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", url)
+        Dagster.status, Dagster.tables = "FAILURE", ("bank_core.fee", "bank_core.tax")
+        refreshed = heartbeat("refresh")
+    assert refreshed.stdout.splitlines()[-2:] == [
+        "tables   0 of 2 landed, 2 failed",
+        "metrics  0 of 1 computed",
+    ]
+    assert refused(refreshed) == (
+        f"error: the refresh {JOB} ended as failed: "
+        "bank_core.fee, bank_core.tax: connection refused"
+    )
+
+
+def test_a_refresh_without_the_stack_tells_what_to_start(
+    heartbeat: Run, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", "http://127.0.0.1:1")
+    reason = refused(heartbeat("refresh"))
+    assert reason.startswith("error: Dagster's webserver does not answer")
+    assert "`heartbeat up`" in reason
+    assert "`heartbeat refresh --in-process`" in reason
 
 
 def test_a_triage_of_nothing_is_not_called_green(heartbeat: Run) -> None:

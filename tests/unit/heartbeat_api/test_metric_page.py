@@ -185,6 +185,11 @@ def job(**changes: Any) -> RefreshJob:
     [
         ({}, "Refreshing: 1 of 3 tables landed, 0 of 1 computed", True),
         (
+            {"tables": Progress(3, 3, ("bank_core.fee", "bank_core.tax"))},
+            "Refreshing: 1 of 3 tables landed, 2 failed, 0 of 1 computed",
+            True,
+        ),
+        (
             {
                 "phase": Phase.COMPUTING,
                 "tables": Progress(0, 0, ()),
@@ -215,7 +220,7 @@ def job(**changes: Any) -> RefreshJob:
             False,
         ),
     ],
-    ids=["landing", "drawing", "waiting", "success", "lost"],
+    ids=["landing", "failed tables", "drawing", "waiting", "success", "lost"],
 )
 def test_a_refresh_is_told_until_it_has_ended(
     changes: dict[str, Any], text: str, running: bool
