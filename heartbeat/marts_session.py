@@ -82,16 +82,13 @@ def reading_as_of(
     }
     with connect(database_url, autocommit=True, settings=settings) as connection:
         present = _present(connection, reads)
-        with connection.transaction():
-            # what only the platform may read
-            connection.execute("set local role none")
-            refuse_open_drift(connection, present)
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         with _own_role(connection, before=settings):
             _hold(connection, present)
             _refuse_never_landed(connection, reads)
+            refuse_open_drift(connection, reads)
         try:
             yield connection
         except Exception as error:  # what reads may be an author's code, which may raise anything
