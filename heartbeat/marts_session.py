@@ -85,10 +85,11 @@ def reading_as_of(
         connection.autocommit = False
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        with _own_role(connection, before=settings):
-            _hold(connection, present)
-            _refuse_never_landed(connection, reads)
-            refuse_open_drift(connection, reads)
+        if reads:
+            with _own_role(connection, before=settings):
+                _hold(connection, present)
+                _refuse_never_landed(connection, reads)
+                refuse_open_drift(connection, reads)
         try:
             yield connection
         except Exception as error:  # what reads may be an author's code, which may raise anything

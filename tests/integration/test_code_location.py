@@ -435,7 +435,9 @@ def test_a_table_that_fails_is_named_by_its_red_step_and_every_metric_is_compute
         with run_job("refresh", tiny, instance) as result:
             assert result.success
         polled = as_of_sources(marts)
-        tiny.source.execute("insert into core.payment values (3, now()); drop table core.fee")
+        tiny.source.execute("insert into core.payment values (3, now())")
+        # two columns that land under one name
+        tiny.source.execute('alter table core.fee add "Eur" int')
 
         with run_job("refresh", tiny, instance) as result:
             assert not result.success
