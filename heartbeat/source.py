@@ -194,7 +194,8 @@ def connection_url(source_name: str, file: SourceFile) -> str:
     url = os.environ.get(file.connection_env)
     if not url:
         raise SourceUnreachableError(
-            f"source {source_name}: set {file.connection_env} to its postgresql:// URL"
+            f"source {source_name}: set {file.connection_env} to its address, "
+            "a URL or key=value pairs"
         )
     if not is_usable(url):
         raise SourceUnreachableError(

@@ -1,9 +1,11 @@
 """One metric as words and pictures: what a tile, a line or a detail page writes about it."""
 
+import re
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import cached_property
 from math import ceil
+from textwrap import shorten
 from urllib.parse import quote
 from zoneinfo import ZoneInfo
 
@@ -20,6 +22,8 @@ from heartbeat_api.representation import version_of
 from heartbeat_api.sparkline import Lines, Sparkline, metric_lines, sparkline_svg
 
 _NEW = timedelta(hours=24)
+_ERROR_LETTERS = 160
+_PLACE = re.compile(r"^\S+\.sql:\d+: ")
 _PERIODS = {
     Period.SNAPSHOT: "now",
     Period.DAY: "24 h",
@@ -40,8 +44,9 @@ class Face:
     least 89 d"). `new` marks a red younger than a day. `digits` is the width of figure and unit in
     digits of the figure, 1 to 16, from which the style sheet takes a size that fits. `why` is what
     decided the state, and `compare` sets the value against what is typical, unless `why` does so.
-    `trouble` says what is wrong with the signal, and is empty while it is fine; `brief` is the
-    value, or its absence, on a line, and `last_value` the last good one, of the age `last_good`.
+    `trouble` says what is wrong with the signal, and is empty while it is fine; `error` is why the
+    compute failed, as much of it as a tile can have room for. `brief` is the value, or its absence,
+    on a line, and `last_value` the last good one, of the age `last_good`.
     `source_age` is coloured by `source_freshness`; None: nobody knows it. `watched` is on a
     watchlist.
     """
@@ -66,6 +71,7 @@ class Face:
     why: str
     compare: str
     trouble: str
+    error: str
     last_value: str
     last_good: Age | None
     source_age: Age | None
@@ -112,6 +118,7 @@ def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = F
         why=why,
         compare=_compare(metric, why),
         trouble=_trouble(metric),
+        error=_error(metric),
         last_value=metric.value_text or "no value yet",
         last_good=age_of(metric.computed_at, now)
         if metric.value_text and metric.computed_at
@@ -173,6 +180,18 @@ def _trouble(metric: MetricView) -> str:
     if metric.signal is Signal.ERROR:
         return "Compute error"
     return "No data yet" if metric.signal is Signal.NO_DATA else ""
+
+
+def _error(metric: MetricView) -> str:
+    """Its beginning in whole words, without the line of the file, which the metric's page has.
+
+    A name in it may go on in the next line after a . _ or /.
+    """
+    if metric.signal is not Signal.ERROR:
+        return ""
+    reason = _PLACE.sub("", metric.error or "")
+    told = shorten(reason, _ERROR_LETTERS, placeholder=" …")
+    return re.sub(r"([._/])(?=\w)", "\\1\u200b", told)
 
 
 def _brief(tier: str, metric: MetricView) -> str:

@@ -105,18 +105,29 @@ def check(
 
     path = _source_path(name)
     recorded = read_catalog(path.with_name(f"{name}.catalog.json"))
-    differences = drift(recorded, _reflected(name, path))
+    reflection = _reflected(name, path)
+    differences = drift(recorded, reflection)
     for difference in differences:
         typer.echo(difference)
     unequal = _print_parity(name, path, recorded) if parity else 0
     if differences:
-        raise HeartbeatError(f"{name} has drifted; run `heartbeat source discover {name}`")
+        unlandable = len(reflection.all_problems)
+        raise HeartbeatError(_advice(name, unlandable, len(differences) - unlandable))
     if unequal:
         raise HeartbeatError(
             f"{counted(unequal, 'table')} of {name} {'is' if unequal == 1 else 'are'} not as in "
             "the source; land again, and compare every row with `heartbeat ingest --reconcile`"
         )
     typer.echo(f"{name} is as its catalog says.")
+
+
+def _advice(name: str, unlandable: int, drifted: int) -> str:
+    """What to do about a source; a new catalog helps against drift alone."""
+    discover = f"run `heartbeat source discover {name}`"
+    if not unlandable:
+        return f"{name} has drifted; {discover}"
+    told = f"{counted(unlandable, 'thing')} of {name} cannot land; do what its line above says"
+    return f"{told}; {name} has drifted too: then {discover}" if drifted else told
 
 
 def _print_parity(name: str, path: Path, catalog: Catalog) -> int:

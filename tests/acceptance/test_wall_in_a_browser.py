@@ -1,5 +1,6 @@
 """The wall as a browser paints it, over a real API and a real database."""
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -14,6 +15,7 @@ from tests.acceptance.walls import (
     REDS,
     ambers_only,
     bank,
+    with_errors,
     with_long_names,
     with_names_in_many_scripts,
     with_wide_figures,
@@ -48,6 +50,9 @@ WALLS = {
     **{f"{reds} reds with wide figures": with_wide_figures(bank(reds)) for reds in (0, 1, 3, 4, 8)},
     "40 metrics with wide figures": with_wide_figures(bank(1, 40)),
     "4 reds in many scripts": with_names_in_many_scripts(bank(4)),
+    **{f"{reds} reds in error": with_errors(bank(reds)) for reds in (1, 2, 3, 4, 6, 8)},
+    "4 reds in error with wide figures": with_errors(with_wide_figures(bank(4))),
+    "12 reds in error with long names": with_errors(with_long_names(bank(12))),
     "15 metrics": USUAL_WALL,
     "no metric": (),
 }
@@ -66,6 +71,23 @@ def test_every_metric_is_there_once_without_script_scroll_clip_or_overlap(
             assert (name, page.evaluate(TEXTS)["faults"]) == (name, [])
         codes = page.locator("[data-k]:visible .code").all_inner_texts()
         assert sorted(codes) == expected
+
+
+@pytest.mark.parametrize("reds", [1, 2, 3, 4, 6, 8, 12])
+def test_a_red_that_cannot_be_computed_tells_how_old_its_figure_is_and_begins_to_tell_why(
+    browser: Browser, cockpit: Cockpit, reds: int
+) -> None:
+    cockpit.shows(with_errors(bank(reds)))
+    with opened(browser, cockpit.origin, 1280, 720) as page:
+        for width, height in SCREENS.values():
+            page.set_viewport_size({"width": width, "height": height})
+            for tile in page.locator(".t.red:visible .dl").all():
+                assert tile.evaluate(
+                    "part => part.querySelector('time').getBoundingClientRect().bottom"
+                    " < part.getBoundingClientRect().bottom + 4"
+                )
+                told = tile.inner_text().replace("\u200b", "")
+                assert re.fullmatch(r"(Compute error|Error), 15 min old\nwebbank_core\.pay.*", told)
 
 
 LONG_RED = tuple(float(1000 + day) for day in range(90))
@@ -116,8 +138,13 @@ def test_a_phone_stacks_the_tiles_and_scrolls_only_down(browser: Browser, cockpi
 
 @pytest.mark.parametrize(
     "metrics",
-    [with_long_names(bank(4)), with_wide_figures(bank(11)), with_names_in_many_scripts(bank(4))],
-    ids=["long names", "wide figures", "many scripts"],
+    [
+        with_long_names(bank(4)),
+        with_wide_figures(bank(11)),
+        with_names_in_many_scripts(bank(4)),
+        with_errors(bank(4)),
+    ],
+    ids=["long names", "wide figures", "many scripts", "errors"],
 )
 def test_on_a_phone_and_behind_a_tile_no_text_is_cut_or_covered(
     browser: Browser, cockpit: Cockpit, metrics: Sequence[StoredMetric]

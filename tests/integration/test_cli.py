@@ -41,6 +41,25 @@ def test_a_source_that_drifted_is_told_and_fails_the_check(heartbeat: Run, sourc
     assert "run `heartbeat source discover bank`" in refused(checked)
 
 
+def test_a_check_advises_a_new_catalog_only_where_that_helps(
+    heartbeat: Run, source_url: str
+) -> None:
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute('create table core.tax (n int, "N" int)')
+    assert "both land as n" in refused(heartbeat("source", "discover", "bank"))
+
+    checked = heartbeat("source", "check", "bank")
+    (problem,) = checked.stdout.splitlines()
+    assert problem.startswith("core.tax: ")
+    told = "error: 1 thing of bank cannot land; do what its line above says"
+    assert refused(checked) == told
+
+    with psycopg.connect(source_url, autocommit=True) as source:
+        source.execute("create table core.fine (n int)")
+    drifted = "; bank has drifted too: then run `heartbeat source discover bank`"
+    assert refused(heartbeat("source", "check", "bank")) == told + drifted
+
+
 def test_a_table_that_cannot_land_keeps_no_other_from_being_discovered(
     heartbeat: Run, source_url: str
 ) -> None:

@@ -416,7 +416,9 @@ def free_port() -> int:
             "postgresql://u:hunter2/7@127.0.0.1:{port}/core", "percent-encode", id="broken URL"
         ),
         pytest.param("hunter2", "percent-encode", id="no URL at all"),
-        pytest.param("", "set SOURCE_BANK_URL", id="not set"),
+        pytest.param(
+            "", "set SOURCE_BANK_URL to its address, a URL or key=value pairs", id="not set"
+        ),
     ],
 )
 def test_an_unreachable_source_fails_every_table_without_telling_its_password(

@@ -56,6 +56,17 @@ def test_every_command_is_documented(command: str) -> None:
     assert re.search(rf"`{command}[` ]", EVERYTHING)
 
 
+def test_every_rule_of_the_linter_is_in_its_table() -> None:
+    table = (REPOSITORY / "docs" / "metrics" / "file-format.md").read_text(encoding="utf-8")
+    code = "\n".join(
+        path.read_text(encoding="utf-8")
+        for path in sorted((REPOSITORY / "heartbeat" / "lint").glob("*.py"))
+    )
+    rules = set(re.findall(r'(?:name = |, )"([a-z]+(?:-[a-z]+)+)"', code))
+    assert {"source-drift", "select-star"} <= rules
+    assert {rule for rule in rules if f"`{rule}`" not in table} == set()
+
+
 def test_every_route_is_documented_and_no_other() -> None:
     documented = set(re.findall(r"`(?:GET|PUT|PATCH|POST|DELETE) (/[^`?]*)`", EVERYTHING))
     assert set(paths(create_app(Settings.load()).routes)) == documented

@@ -194,6 +194,16 @@ def test_a_failed_compute_shows_the_last_good_value_and_its_age() -> None:
     assert shown.last_good.text == "11 h"
 
 
+def test_a_failed_compute_tells_why_in_whole_words() -> None:
+    words = "core.fee is gone since 28 Nov 14:17; renamed to fees?"
+    shown = face(replace(failed(red()), error=f"stuck.sql:11: {words}"), NOW, UTC_ZONE)
+    assert shown.error.replace("\u200b", "") == words
+    long = face(replace(failed(red()), error=f"{words}\n" * 9), NOW, UTC_ZONE).error
+    assert long.endswith(" …")
+    assert set(long.replace("\u200b", "").split()) <= {*words.split(), "…"}
+    assert face(red(), NOW, UTC_ZONE).error == ""
+
+
 def test_a_metric_without_a_value_never_reads_as_zero() -> None:
     nothing = ok(value=None, value_text=None, computed_at=None, signal=Signal.NO_DATA)
     shown = face(replace(nothing, status=Status.AMBER), NOW, UTC_ZONE)
