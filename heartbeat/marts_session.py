@@ -89,7 +89,9 @@ def reading_as_of(
             with _own_role(connection, before=settings):
                 _hold(connection, present)
                 _refuse_never_landed(connection, reads)
-                refuse_open_drift(connection, reads)
+                # rolled back like the look at the ledger: its locks are no reads of the author's
+                with connection.transaction(force_rollback=True):
+                    refuse_open_drift(connection, reads)
         try:
             yield connection
         except Exception as error:  # what reads may be an author's code, which may raise anything
