@@ -1,5 +1,6 @@
 """The registry: what a sync does, and who may write which column."""
 
+from collections.abc import Iterator
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from heartbeat.metrics.registry import (
     plan_sync,
     sync,
 )
+from heartbeat.postgres_session import connect
 
 HEADER = """\
 /* ---
@@ -305,3 +307,46 @@ def test_only_a_sync_makes_and_removes_rows(
         one_metric.execute(statement.encode())
     one_metric.execute("reset role")
     assert set(registered(one_metric)) == {"one"}
+
+
+def test_every_trigger_fires_whatever_a_session_says_of_replication(
+    marts: psycopg.Connection[Any],
+) -> None:
+    found = marts.execute(
+        "select tgname, tgenabled::text from pg_trigger join pg_class c on c.oid = tgrelid"
+        " where c.relnamespace = 'heartbeat'::regnamespace and not tgisinternal"
+    ).fetchall()
+    assert ("metric_registry_guard", "A") in found
+    assert [name for name, enabled in found if enabled != "A"] == []
+
+
+def test_a_guard_holds_for_a_role_that_takes_from_the_database_that_triggers_are_off(
+    one_metric: psycopg.Connection[Any], marts_url: str, operator_of_marts: str
+) -> None:
+    database = sql.Identifier(one_metric.info.dbname)
+    one_metric.execute(
+        sql.SQL("alter database {} set session_replication_role = replica").format(database)
+    )
+    for url in (marts_url, marts_url.replace("postgres:x@", f"{operator_of_marts}:x@")):
+        with (
+            connect(url, autocommit=True) as session,
+            pytest.raises(psycopg.errors.InsufficientPrivilege, match="may not write column name"),
+        ):
+            session.execute("update heartbeat.metric_registry set name = 'other'")
+    with connect(marts_url) as session:
+        assert session.execute("show session_replication_role").fetchone() == ("origin",)
+
+
+@pytest.fixture
+def operator_of_marts(one_metric: psycopg.Connection[Any]) -> Iterator[str]:
+    """A role that is no superuser and may log in, and whose grants would let it write."""
+    role = f"operator_of_{one_metric.info.dbname}"
+    name = sql.Identifier(role)
+    for statement in (
+        "create role {} login password 'x'",
+        "grant usage on schema heartbeat to {}",
+        "grant select, update on heartbeat.metric_registry to {}",
+    ):
+        one_metric.execute(sql.SQL(statement).format(name))
+    yield role
+    one_metric.execute(sql.SQL("drop owned by {0}; drop role {0}").format(name))
