@@ -54,19 +54,22 @@ class Comparison:
         """A condition in the source for the rows to read; None when they are too many to name."""
         if self.missing > _MOST_KEYS:
             return None
+        # each key as text: an array of arrays would have to be of one length, and has no name
         lists = sql.SQL(", ").join(
-            sql.SQL("array_agg(found.{})::text").format(sql.Identifier(name))
+            sql.SQL("array_agg(found.{}::text)::text").format(sql.Identifier(name))
             for name in self.table.landed_key
         )
         values = self.connection.execute(_missing(self.landed, self.table, lists)).fetchone()
         assert values is not None
-        arrays = [
-            sql.SQL("{}::{}[]").format(sql.Literal(value or "{}"), sql.SQL(column.source_type))
-            for column, value in zip(self.table.key_columns, values, strict=True)
+        arrays = [sql.SQL("{}::text[]").format(sql.Literal(value or "{}")) for value in values]
+        given = [sql.Identifier(f"key_{number}") for number in range(len(arrays))]
+        typed = [
+            sql.SQL("{}::{}").format(name, sql.SQL(column.source_type))
+            for name, column in zip(given, self.table.key_columns, strict=True)
         ]
-        return sql.SQL("({}) in (select * from unnest({}))").format(
+        return sql.SQL("({}) in (select {} from unnest({}) as given ({}))").format(
             sql.SQL(", ").join(sql.Identifier(name) for name in self.table.primary_key),
-            sql.SQL(", ").join(arrays),
+            *(sql.SQL(", ").join(parts) for parts in (typed, arrays, given)),
         )
 
 

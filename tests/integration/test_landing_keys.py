@@ -193,3 +193,53 @@ def test_a_first_load_in_ranges_begins_anew_by_another_cursor(bank: Bank) -> Non
     assert bank.lands(by_number)["payment"].error is None
 
     assert is_as_the_source(bank)
+
+
+KEYS = {
+    "int[]": ("{1,2}", "{3}", "{}"),
+    "text[]": ('{"a,b",NULL}', '{"\\"{"}', "{{a},{b}}"),
+    "core.path": ("{1,2}", "{3}", "{}"),
+    "core.state": ("open", "shut", "both"),
+    "core.pair": ("(1,a)", '(2,"b, c")', "(3,)"),
+    "char(3)": ("a", "ab", "abc"),
+    "bit(3)": ("000", "101", "111"),
+    '"char"': ("a", "b", "\\200"),
+    "name": ("a", "a b", 'a"b'),
+    "bytea": ("\\x00", "\\xff", "\\x"),
+    "int4range": ("[1,3)", "empty", "(,5)"),
+    "interval": ("1 mon", "31 days", "1 day 02:00"),
+    "float8": ("NaN", "0.1", "-Infinity"),
+    "numeric": ("NaN", "1.00", "1e30"),
+    "timestamptz": ("2026-01-01", "infinity", "0044-03-15 BC"),
+    "inet": ("10.0.0.1/8", "::1", "10.0.0.1"),
+    "boolean": ("t", "f"),
+}
+
+
+def test_a_reconcile_reads_the_rows_that_differ_whatever_the_type_of_the_key(bank: Bank) -> None:
+    bank.has(
+        "create domain core.path as int[]; create type core.state as enum ('open', 'shut', 'both');"
+        "create type core.pair as (a int, b text)"
+    )
+    tables = {f"t{number}": kind for number, kind in enumerate(KEYS)}
+    for name, kind in tables.items():
+        bank.has(f"create table core.{name} (k {kind}, n int, v text, primary key (k, n))")
+        for key in KEYS[kind]:
+            bank.source.execute(
+                f"insert into core.{name} values (%s::text::{kind}, 1, 'x')".encode(), [key]
+            )
+    options = "".join(f"  core.{name}: {{write: reconcile}}\n" for name in tables)
+    source = bank.discovered("tables:\n" + options)
+    bank.lands(source)
+    for name in tables:
+        first = f"select min(k::text) from core.{name}"
+        bank.has(f"update core.{name} set v = 'y' where k::text <> ({first})")
+
+    loads = bank.lands(source)
+
+    for name, kind in tables.items():
+        query = f"select k::text, v from {{}}.{name} order by 1"
+        theirs = bank.source.execute(query.format("core").encode()).fetchall()
+        assert (kind, loads[name].error) == (kind, None)
+        assert (kind, bank.landed(query.format("bank_core"))) == (kind, theirs)
+        assert (kind, loads[name].row_count) == (kind, len(KEYS[kind]))
