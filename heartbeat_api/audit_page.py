@@ -226,7 +226,10 @@ def _trouble(snapshot: AuditSnapshotView | None, now: datetime) -> str:
 def _stale(snapshot: AuditSnapshotView | None, now: datetime) -> str:
     if snapshot is None or snapshot.source_as_of is None:
         return ""
-    if freshness(_RHYTHM, snapshot.source_as_of, now) not in _STALE:
+    fresh = freshness(_RHYTHM, snapshot.source_as_of, now)
+    if fresh is Freshness.UNKNOWN:
+        return "age of the data unknown"
+    if fresh not in _STALE:
         return ""
     return f"data {age_text(source_age(snapshot.source_as_of, now))} old"
 

@@ -11,7 +11,7 @@ from zoneinfo import ZoneInfo
 
 from markupsafe import Markup
 
-from heartbeat.judgement.freshness import freshness
+from heartbeat.judgement.freshness import Freshness, freshness
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import ValueParts, value_parts, value_text
@@ -96,6 +96,7 @@ def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = F
     state = _state(tier, metric, new=new)
     since = since_text(metric, zone)
     why = _why(metric)
+    fresh = freshness(metric.period, metric.source_as_of, now)
     spoken = f"{metric.value_text or 'no value'}, {_SPOKEN[tier]} since {since}"
     return Face(
         tier=tier,
@@ -123,8 +124,8 @@ def face(metric: MetricView, now: datetime, zone: ZoneInfo, *, watched: bool = F
         last_good=age_of(metric.computed_at, now)
         if metric.value_text and metric.computed_at
         else None,
-        source_age=_age(metric.source_as_of, now),
-        source_freshness=freshness(metric.period, metric.source_as_of, now),
+        source_age=_source_age(metric, fresh, now),
+        source_freshness=fresh,
         owner=metric.owner or "no owner",
         target_hit=metric.target_hit,
         watched=watched,
@@ -201,8 +202,10 @@ def _brief(tier: str, metric: MetricView) -> str:
     return metric.value_text or _NO_VALUE.figure
 
 
-def _age(moment: datetime | None, now: datetime) -> Age | None:
-    return age_of(moment, now) if moment else None
+def _source_age(metric: MetricView, fresh: Freshness, now: datetime) -> Age | None:
+    if metric.source_as_of is None or fresh is Freshness.UNKNOWN:
+        return None
+    return age_of(metric.source_as_of, now)
 
 
 def _sparkline(metric: MetricView, tier: str) -> Sparkline:

@@ -11,7 +11,7 @@ import typer
 from heartbeat.cli.chosen_metrics import metric_id_of
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import HeartbeatError
-from heartbeat.judgement.freshness import source_age
+from heartbeat.judgement.freshness import is_ahead, source_age
 from heartbeat.judgement.wording import age_text, counted
 from heartbeat.metrics.backtest import LineBacktest, backtest
 from heartbeat.metrics.metric_query import explain
@@ -91,8 +91,7 @@ def print_metric(settings: Settings, project: Project, name: str, *, as_json: bo
     typer.echo(f"  freshness {view.freshness}; {view.verification_state}: {_verified(view)}")
     typer.echo("reads")
     for table, polled_at in reads.items():
-        age = f"{age_text(source_age(polled_at, now))} old" if polled_at else "never landed"
-        typer.echo(f"  {table}  {age}")
+        typer.echo(f"  {table}  {_age(polled_at, now)}")
     typer.echo("last runs")
     for run in runs:
         result = run.error or f"{run.v} {run.status or ''}"
@@ -171,6 +170,14 @@ def _number(option: str, text: str | None) -> Decimal | None:
     if number is not None and not number.is_finite():
         raise HeartbeatError(f"{option} {text}: it must be a number")
     return number
+
+
+def _age(polled_at: datetime | None, now: datetime) -> str:
+    if polled_at is None:
+        return "never landed"
+    if is_ahead(polled_at, now):
+        return "polled in the future"
+    return f"{age_text(source_age(polled_at, now))} old"
 
 
 def _moment(moment: datetime, settings: Settings) -> str:

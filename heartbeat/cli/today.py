@@ -52,6 +52,7 @@ def today(
             *([("segments", segments_error)] if segments_error else []),
         ],
         "stale": [_stale(view, now) for view in views if view.freshness in _STALE],
+        "of unknown age": [_of_unknown_age(view) for view in views if _has_no_age(view)],
         "amber": [_judged(view, now) for view in views if _is_amber(view)],
         "never computed": [(view.code, "") for view in views if view.signal is Signal.NO_DATA],
         "changed since verified": [_changed(view) for view in views if _has_lapsed(view)],
@@ -113,6 +114,15 @@ def _stale(view: MetricView, now: datetime) -> _Line:
     assert view.source_as_of is not None
     age = age_text(source_age(view.source_as_of, now))
     return view.code, f"{view.short_name}: source {age} old"
+
+
+def _has_no_age(view: MetricView) -> bool:
+    return view.freshness is Freshness.UNKNOWN and view.value is not None and bool(view.reads)
+
+
+def _of_unknown_age(view: MetricView) -> _Line:
+    why = "a source was polled in the future" if view.source_as_of else "a table never landed"
+    return view.code, f"{view.short_name}: {why}"
 
 
 def _refresh(landing: LandingState, settings: Settings) -> list[_Line]:

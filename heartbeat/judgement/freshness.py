@@ -39,14 +39,26 @@ LIMITS: Mapping[Period, AgeLimits] = MappingProxyType(
 )
 
 
+_MOST_AHEAD = timedelta(minutes=5)
+"""By how much two clocks that are kept may differ."""
+
+
+def is_ahead(source_as_of: datetime, now: datetime) -> bool:
+    """Whether a poll lies so far in the future that its clock cannot be believed."""
+    return source_as_of - now > _MOST_AHEAD
+
+
 def source_age(source_as_of: datetime, now: datetime) -> timedelta:
-    """Age of the source data; zero when a source's clock runs ahead of ours."""
+    """Age of the source data; zero when a source's clock runs ahead of ours, see `is_ahead`."""
     return max(now - source_as_of, timedelta(0))
 
 
 def freshness(period: Period, source_as_of: datetime | None, now: datetime) -> Freshness:
-    """Freshness of a value whose oldest table was polled at `source_as_of` (None: never)."""
-    if source_as_of is None:
+    """Freshness of a value whose oldest table was polled at `source_as_of` (None: never).
+
+    It is unknown for a poll in the future: its data may be of any age.
+    """
+    if source_as_of is None or is_ahead(source_as_of, now):
         return Freshness.UNKNOWN
     age = source_age(source_as_of, now)
     limits = LIMITS[period]

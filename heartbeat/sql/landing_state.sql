@@ -1,9 +1,10 @@
 -- name: begun
-insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, source_name, began_at)
-values (%(schema_name)s, %(table_name)s, %(write_mode)s, %(run_id)s, %(source_name)s, now())
+insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, source_name, began_at, under_way)
+values (%(schema_name)s, %(table_name)s, %(write_mode)s, %(run_id)s, %(source_name)s, now(), true)
 on conflict (schema_name, table_name) do update set
     source_name = excluded.source_name,
     began_at = excluded.began_at,
+    under_way = true,
     dropped_at = null
 
 -- name: sync
@@ -23,7 +24,7 @@ update heartbeat.table_load as load
 -- Attempts that nobody carries out: a landing holds the lock of its source until its last attempt has ended.
 select schema_name || '.' || table_name, began_at
   from heartbeat.table_load as load
- where dropped_at is null and began_at > coalesce(ended_at, '-infinity')
+ where dropped_at is null and under_way
    and not exists (
         select
           from pg_catalog.pg_locks as lock
@@ -41,5 +42,5 @@ select count(*)
 -- name: troubled
 select schema_name || '.' || table_name as "table", polled_at, error, began_at, ended_at
   from heartbeat.table_load
- where dropped_at is null and (error is not null or began_at > coalesce(ended_at, '-infinity'))
+ where dropped_at is null and (error is not null or under_way)
  order by 1

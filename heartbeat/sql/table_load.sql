@@ -64,7 +64,7 @@ values (
 
 -- name: ended
 update heartbeat.table_load
-   set ended_at = now()
+   set ended_at = now(), under_way = false
  where schema_name = %(schema_name)s and table_name = %(table_name)s
 
 -- name: costs

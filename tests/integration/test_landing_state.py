@@ -21,7 +21,7 @@ from heartbeat.landing.landing_state import (
     read_left_attempts,
 )
 from heartbeat.landing.ledger import TableLoad, record
-from heartbeat.landing.selection import SelectedTables
+from heartbeat.landing.selection import SelectedTables, select_tables
 from heartbeat_api.moment import short_moment_text
 from tests.integration.command_line import HEARTBEAT, refused, run_here, told
 from tests.integration.landed_bank import VARIABLE, Bank
@@ -143,6 +143,34 @@ def test_a_landing_that_goes_on_is_no_failure_and_one_that_died_is(two_tables: B
     assert state(two_tables).broken_off == ("bank_core.payment",)
     told(run_here("ingest"))
     assert state(two_tables).failed == ()
+
+
+def test_a_landing_that_died_is_told_though_the_one_before_it_ended_by_a_clock_that_was_ahead(
+    two_tables: Bank,
+) -> None:
+    told(run_here("ingest"))
+    two_tables.marts.execute(
+        "update heartbeat.table_load set began_at = began_at + interval '1 day',"
+        " ended_at = ended_at + interval '1 day', polled_at = polled_at + interval '1 day'"
+    )
+    source = two_tables.discovered()
+    (part,) = select_tables([source], source=None, schema=None, tables=None)
+    begin_attempts(two_tables.marts, [part], "run-that-dies")
+    assert state(two_tables).broken_off == ("bank_core.fee", "bank_core.payment")
+    told(run_here("ingest"))
+    assert state(two_tables).failed == ()
+
+
+def test_a_value_that_was_polled_in_the_future_is_told_as_of_unknown_age(bank: Bank) -> None:
+    metric = StoredMetric("fees", "FEES", "Fees", values=calm(1))
+    store(bank.marts, [metric], datetime.now(UTC) + timedelta(days=1))
+    lines = told(run_here("today")).splitlines()
+    assert lines == ["of unknown age (1)", "  FEES  Fees: a source was polled in the future"]
+    with api(bank) as client:
+        assert "1 of unknown age" in client.get("/").text
+        assert client.get("/api/metrics/FEES").json()["freshness"] == "unknown"
+        assert "age unknown" in client.get("/m/FEES").text
+    store(bank.marts, [], datetime.now(UTC))
 
 
 def _until(bank: Bank, question: str) -> None:

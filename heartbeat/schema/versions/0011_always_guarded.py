@@ -1,4 +1,4 @@
-"""Triggers that fire whatever a session says of replication."""
+"""Triggers fire whatever a session says of replication, and attempts end whatever clocks say."""
 
 from pathlib import Path
 

