@@ -1,10 +1,12 @@
 """The command that opens marts in psql."""
 
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
+from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
 from typing import Annotated
 
@@ -12,12 +14,18 @@ import typer
 from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from heartbeat.cli.marts import opened_marts
+from heartbeat.connection_string import of_database
 from heartbeat.embedded_postgres import PSQL
 from heartbeat.errors import HeartbeatError
 from heartbeat.settings import Settings
 
 # what psql is given goes to psql, options that Heartbeat does not know among them
 EXTRA_ARGUMENTS = {"ignore_unknown_options": True, "allow_interspersed_args": False}
+
+# behind options of psql that take no value, as in -Atd name
+_DATABASE = re.compile(
+    r"(?:--dbname(?:=|$)|-(?P<flags>[aAbeEHlnqsStwWxXz01]*)d)(?P<name>.*)", re.DOTALL
+)
 
 
 def psql(
@@ -33,7 +41,7 @@ def psql(
         target, secret = _connection(settings.database_url)
         # Ctrl-C is for psql, which then cancels a statement; psql sets a handler of its own
         signal.signal(signal.SIGINT, signal.SIG_IGN)
-        command = [program, f"--dbname={target}", *(arguments or ())]
+        command = [program, f"--dbname={target}", *_on_server(target, arguments or ())]
         ended = subprocess.run(command, env={**os.environ, **secret}, check=False)
     sys.exit(ended.returncode)
 
@@ -43,6 +51,28 @@ def _connection(url: str) -> tuple[str, dict[str, str]]:
     parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
     password = parameters.pop("password", None)
     return make_conninfo(**parameters), {"PGPASSWORD": password} if password else {}
+
+
+def _on_server(target: str, arguments: Sequence[str]) -> Iterator[str]:
+    """What psql is given, where a database is named with the server of marts.
+
+    psql would look for it on the server that the shell names. An address is kept as it is.
+    """
+    given = iter(arguments)
+    for place, each in enumerate(given):
+        if place == 0 and not each.startswith("-"):
+            yield _database(target, each)
+        elif option := _DATABASE.fullmatch(each):
+            if option["flags"]:
+                yield f"-{option['flags']}"
+            yield _database(target, option["name"] or next(given, ""))
+        else:
+            yield each
+
+
+def _database(target: str, name: str) -> str:
+    address = "=" in name or "://" in name
+    return f"--dbname={name if address else of_database(target, name)}"
 
 
 def _program() -> str:

@@ -181,6 +181,27 @@ def test_marts_open_in_psql_without_a_password_on_the_command_line(
     assert heartbeat_process("psql", "-c", "select nothing").returncode == 1
 
 
+@pytest.mark.parametrize(
+    "named",
+    [("-d", "postgres"), ("-qd", "postgres"), ("--dbname=postgres",), ("postgres",)],
+    ids=["option", "behind another", "long option", "argument"],
+)
+def test_another_database_that_psql_is_told_is_one_of_the_same_server(
+    heartbeat_process: Run, marts_url: str, named: tuple[str, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PGHOST", "/nowhere")
+    asked = "select current_database(), current_setting('data_directory')"
+    here = told(heartbeat_process("psql", "-AtF,", "-c", asked)).strip().split(",")
+    other = told(heartbeat_process("psql", *named, "-AtF,", "-c", asked)).strip().split(",")
+    assert other == ["postgres", here[1]]
+
+
+def test_a_moment_to_come_has_no_number(heartbeat: Run) -> None:
+    landed_bank(heartbeat)
+    reason = refused(heartbeat("compute", "fees", "--as-of", "9999-01-01T00:00"))
+    assert reason.startswith("error: --as-of 9999-01-01T00:00: that is still to come; now it is ")
+
+
 def test_the_embedded_marts_open_in_psql(
     heartbeat_process: Run, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
