@@ -17,7 +17,12 @@ from heartbeat.landing.lock_wait import lock_wait
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("table_state")
-_LOCK_TIMEOUT = "30s"
+_KNOWS_TRANSACTION_TIMEOUT = 17_00_00
+_WAITS = (
+    psycopg.errors.LockNotAvailable,
+    psycopg.errors.DeadlockDetected,
+    psycopg.errors.QueryCanceled,
+)
 
 TableName = tuple[str, str]
 """Schema and table in the source."""
@@ -66,22 +71,20 @@ def table_states(
     connection: Connection[Any], tables: Collection[TableName]
 ) -> Mapping[TableName, TableState]:
     """The state of each table that is there, in one query."""
-    asked = {
-        "schemas": [schema for schema, _ in tables],
-        "tables": [table for _, table in tables],
-    }
     with connection.transaction():
-        found = connection.execute(_STATEMENTS["states"].encode(), asked).fetchall()
+        found = connection.execute(_STATEMENTS["states"].encode(), _asked(tables)).fetchall()
     return {(schema, table): TableState(*state) for schema, table, *state in found}
 
 
 def hold(connection: Connection[Any], tables: Iterable[TableName]) -> None:
     """Lock tables before the transaction takes its snapshot, so that they stay what they are.
 
-    LOCK TABLE is among the few statements that take none. A table that is not there is left out;
-    raises HeldTableError for one that another session locks for too long or that may not be locked.
+    LOCK TABLE is among the few statements that take none, and SET is another. A table that is not
+    there is left out; raises HeldTableError for one that cannot be locked, whatever keeps it.
     """
-    connection.execute(sql.SQL("set local lock_timeout = {}").format(_LOCK_TIMEOUT))
+    # what the role or the database says of these would end the wait for a reason of its own
+    for setting, value in _lock_wait_settings(connection).items():
+        connection.execute(sql.SQL("set local {} = {}").format(sql.Identifier(setting), value))
     for table in sorted(tables):
         try:
             with connection.transaction():
@@ -89,7 +92,27 @@ def hold(connection: Connection[Any], tables: Iterable[TableName]) -> None:
                 connection.execute(sql.SQL("lock table {} in access share mode").format(name))
         except (psycopg.errors.UndefinedTable, psycopg.errors.InvalidSchemaName):
             continue
-        except psycopg.errors.LockNotAvailable as error:
-            raise HeldTableError(table, str(lock_wait(connection, table))) from error
-        except psycopg.errors.InsufficientPrivilege as error:
-            raise HeldTableError(table, " ".join(str(error).split())) from error
+        except psycopg.Error as error:
+            if connection.closed:
+                raise
+            raise HeldTableError(table, _reason(connection, table, error)) from error
+
+
+def _lock_wait_settings(connection: Connection[Any]) -> Mapping[str, str]:
+    settings = {"lock_timeout": "30s", "statement_timeout": "0"}
+    if connection.info.server_version < _KNOWS_TRANSACTION_TIMEOUT:
+        return settings
+    return settings | {"transaction_timeout": "0"}
+
+
+def _asked(tables: Collection[TableName]) -> Mapping[str, list[str]]:
+    return {
+        "schemas": [schema for schema, _ in tables],
+        "tables": [table for _, table in tables],
+    }
+
+
+def _reason(connection: Connection[Any], table: TableName, error: psycopg.Error) -> str:
+    if isinstance(error, _WAITS):
+        return str(lock_wait(connection, table))
+    return " ".join(str(error).split())
