@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from heartbeat.errors import HeartbeatError
 from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.copy_file import CopyFile
+from heartbeat.landing.table_state import TableState
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("landed_table")
@@ -59,9 +60,11 @@ class LastLoad:
     row_count: int | None
     resume_after: tuple[str, ...] | None
     resume_since: str | None
+    source_state: TableState | None
+    """Of a first load that is there in part, what the source was at its first range."""
 
 
-_NEVER = LastLoad(None, None, {}, None, None, None)
+_NEVER = LastLoad(None, None, {}, None, None, None, None)
 
 
 @dataclass(frozen=True)
@@ -98,6 +101,12 @@ class LandedTable:
     def digest(self, file: CopyFile) -> str:
         """What the ledger keeps of a file once it is written."""
         return f"{file.digest}:{self.file_node}"
+
+    def is_of(self, table: Table, state: TableState) -> bool:
+        """Whether its rows were read from what the source table is now, or it is not known."""
+        earlier = self.last.source_state
+        names = (column.name for column in table.columns)
+        return earlier is None or state.continues(earlier, names)
 
     def has_values_of(self, table: Table) -> bool:
         """Whether its rows have a value of each column of the source, in the source's type."""
@@ -259,6 +268,7 @@ def _last_load(load: Mapping[str, Any] | None) -> LastLoad:
         row_count=load["row_count"],
         resume_after=tuple(after) if after else None,
         resume_since=load["resume_since"],
+        source_state=TableState.of(load["source_state"]),
     )
 
 

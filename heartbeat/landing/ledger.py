@@ -10,6 +10,7 @@ from psycopg.types.json import Jsonb
 
 from heartbeat.landing.catalog import Table, WriteMode
 from heartbeat.landing.landed_table import LandedTable
+from heartbeat.landing.table_state import TableState
 from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("table_load")
@@ -37,6 +38,8 @@ class TableLoad:
     """The landed columns and their types."""
     digest: str | None = None
     """Of what was read and of the table that it went into."""
+    source_state: TableState | None = None
+    """What the source table was in that snapshot."""
     error: str | None = None
 
     @property
@@ -75,6 +78,7 @@ def record_range(
     *,
     after: Sequence[str],
     since: str | None,
+    source_state: TableState | None,
 ) -> None:
     """Keep how far the first load of a table has come; a table that is there in part has no age."""
     values = {
@@ -85,6 +89,7 @@ def record_range(
         "run_id": run_id,
         "after": list(after),
         "since": since,
+        "source_state": _kept(source_state),
     }
     connection.execute(_STATEMENTS["range"], values)
 
@@ -103,6 +108,11 @@ def _values(load: TableLoad, run_id: str) -> dict[str, Any]:
         "changed": load.changed,
         "columns": Jsonb(load.columns),
         "digest": load.digest,
+        "source_state": _kept(load.source_state),
         "error": load.error,
         "run_id": run_id,
     }
+
+
+def _kept(state: TableState | None) -> Jsonb | None:
+    return Jsonb(state.kept()) if state else None

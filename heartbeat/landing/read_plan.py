@@ -9,6 +9,7 @@ from heartbeat.landing.catalog import Column, Table
 from heartbeat.landing.copy_file import CursorRange, WriteOrder
 from heartbeat.landing.cursor import has_come, less_lag
 from heartbeat.landing.landed_table import LandedTable
+from heartbeat.landing.table_state import TableState
 from heartbeat.source import TableOptions
 
 
@@ -29,6 +30,7 @@ def plan_read(
     table: Table,
     options: TableOptions,
     landed: LandedTable,
+    state: TableState,
     connection: Connection[Any],
     *,
     in_ranges: bool,
@@ -39,7 +41,8 @@ def plan_read(
     Where it is not certain that every landed row has the value of every column, as at the first
     load, with a new column, or with another type or key, all rows are read and replace the others.
     After a first load `in_ranges` what changed since its start is read. With `reconcile` nothing
-    that the landing remembers is trusted.
+    that the landing remembers is trusted; nor is a cursor where the source table is another one
+    than the landed rows were read from, or a column of it.
     """
     columns = tuple((column.landed_as, column.landed_type) for column in table.columns)
     everything = ReadPlan(
@@ -51,8 +54,11 @@ def plan_read(
         return everything
     if not (landed.has_values_of(table) and landed.has_key_of(table)):
         return everything
-    if table.write == "reconcile" or (table.write == "merge" and reconcile):
+    is_another = not landed.is_of(table, state)
+    if table.write == "reconcile" or (table.write == "merge" and (reconcile or is_another)):
         return ReadPlan(WriteOrder("merge", columns, table.landed_key), compares=True)
+    if is_another:
+        return everything
     assert options.cursor is not None
     cursor = table.column(options.cursor)
     if in_ranges:

@@ -15,6 +15,7 @@ from heartbeat.landing.landed_table import LandedTable
 from heartbeat.landing.landed_write import in_range
 from heartbeat.landing.read_plan import ReadPlan, plan_read
 from heartbeat.landing.source_session import SourceSession
+from heartbeat.landing.table_state import TableState
 from heartbeat.source import Source
 
 
@@ -23,6 +24,8 @@ class ReadTable:
     """What a load found; without a file there is nothing to write."""
 
     table: Table
+    state: TableState
+    """Of the table in the snapshot that it was read from."""
     started_at: datetime
     polled_at: datetime
     seconds: float
@@ -58,6 +61,7 @@ class TableReader:
             table,
             options,
             landed,
+            self.session.state(table),
             self.connection,
             in_ranges=in_ranges,
             reconcile=self.reconcile,
@@ -97,7 +101,14 @@ class TableReader:
         self, table: Table, watch: "_Watch", rows: int, size: int, file: CopyFile | None
     ) -> ReadTable:
         return ReadTable(
-            table, watch.started_at, self.session.polled_at, watch.seconds, rows, size, file
+            table,
+            self.session.state(table),
+            watch.started_at,
+            self.session.polled_at,
+            watch.seconds,
+            rows,
+            size,
+            file,
         )
 
 

@@ -76,6 +76,7 @@ class SchemaWrite:
             changed=read.file is not None,
             columns={column.landed_as: column.landed_type for column in table.columns},
             digest=digest,
+            source_state=read.state,
         )
 
     def _refusal(self, read: ReadTable, error: str) -> TableLoad:

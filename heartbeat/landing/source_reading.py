@@ -127,6 +127,7 @@ class SourceReading:
         snapshot = Snapshot(errors=dict(self._given_up))
         with self._session() as session:
             reflection = session.reflection(self.source.catalog)
+            session.look_at(self._chosen_of(reflection))
             landed = self._landed_tables()
             first_loads = self._first_loads(session, reflection, landed, snapshot)
             if not first_loads:
@@ -140,6 +141,10 @@ class SourceReading:
                 self._land_in_ranges(name, first_load)
                 self._landed_in_ranges.add(name)
         return self._read_snapshot()
+
+    def _chosen_of(self, reflection: Reflection) -> list[Table]:
+        names = ((schema_name, name) for (_, name), schema_name in self.chosen.items())
+        return [reflection.tables[name] for name in names if name in reflection.tables]
 
     def _first_loads(
         self,
@@ -217,6 +222,7 @@ class SourceReading:
     ) -> tuple[Range, ReadTable] | None:
         for attempt in self._retrying():
             with attempt, self._session(name) as session:
+                session.look_at([first_load.table])
                 range_ = first_load.next_range(session)
                 if range_ is None:
                     return None
@@ -239,7 +245,14 @@ class SourceReading:
         landed = self._landed_table(name)
         landed.ensure_indexes(self.connection, table, self.source.indexes(table))
         record_range(
-            self.connection, landed, table, self.run_id, after=range_.until, since=range_.since
+            self.connection,
+            landed,
+            table,
+            self.run_id,
+            after=range_.until,
+            since=range_.since,
+            # the last step compares with the first range, and no range has to begin anew
+            source_state=first_load.landed.last.source_state if first_load.after else read.state,
         )
         self.observer.noted(f"{'.'.join(name)}: landed up to {', '.join(range_.until)}")
         return self._first_load(table, self._landed_table(name))

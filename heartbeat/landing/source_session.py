@@ -9,7 +9,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from heartbeat.connection_string import without_password
-from heartbeat.errors import SourceUnreachableError
+from heartbeat.errors import HeartbeatError, SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.landed_write import COPY_OPTIONS
 from heartbeat.landing.lock_wait import naming_lock_holders
@@ -17,7 +17,7 @@ from heartbeat.landing.money import MoneyUnclearError, read_money_as_meant
 from heartbeat.landing.reflection import Reflection, reflect
 from heartbeat.landing.row_text import source_column, source_hash
 from heartbeat.landing.source_rows import source_rows
-from heartbeat.landing.table_state import TableName, hold, table_states
+from heartbeat.landing.table_state import TableName, TableState, hold, table_states
 from heartbeat.postgres_session import (
     Session,
     SilentServerError,
@@ -89,6 +89,7 @@ class SourceSession:
         self._file = file
         self.polled_at = begun_at
         """Not later than the snapshot, by this machine's clock; of a copy, what it has replayed."""
+        self._states: dict[TableName, TableState] = {}
         self._unclear_money = read_money_as_meant(connection)
         if file.replayed_until:
             self.polled_at = min(self.polled_at, self._replayed_until(file.replayed_until))
@@ -100,6 +101,18 @@ class SourceSession:
     def catalog(self) -> Catalog:
         """The source's tables in this snapshot; raises what keeps one of them from being landed."""
         return self.reflection().catalog()
+
+    def look_at(self, tables: Iterable[Table]) -> None:
+        """Read what the tables are in this snapshot, in one query, before any is read."""
+        names = {(table.schema_name, table.name) for table in tables}
+        self._states |= table_states(self._connection, names)
+
+    def state(self, table: Table) -> TableState:
+        """What a table that was looked at is; raises HeartbeatError where it was not there."""
+        state = self._states.get((table.schema_name, table.name))
+        if state is None:
+            raise HeartbeatError(f"{table.qualified_name} took its name while it was read")
+        return state
 
     def copy_rows(self, table: Table, condition: sql.Composable | None = None) -> CopyData:
         """The rows of a table that meet the condition; all of them without one."""
@@ -137,10 +150,9 @@ class SourceSession:
         names = {(table.schema_name, table.name) for table in tables}
         if not names:
             return set()
-        before = table_states(self._connection, names)
         with connect(self._url, autocommit=True) as present:
             now = table_states(present, names)
-        return {name for name in names if before.get(name) != now.get(name)}
+        return {name for name in names if self._states.get(name) != now.get(name)}
 
     def _replayed_until(self, query: str) -> datetime:
         row = self._connection.execute(f"select ({query})::timestamptz".encode()).fetchone()

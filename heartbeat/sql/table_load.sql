@@ -1,11 +1,12 @@
 -- name: landed
 insert into heartbeat.table_load (
     schema_name, table_name, polled_at, changed_at, row_count, write_mode, error, run_id,
-    rows_sent, bytes_sent, seconds, columns, digest
+    rows_sent, bytes_sent, seconds, columns, digest, source_state
 )
 values (
     %(schema_name)s, %(table_name)s, %(polled_at)s, %(polled_at)s, %(row_count)s, %(write_mode)s, null, %(run_id)s,
-    %(rows_sent)s, %(bytes_sent)s, %(seconds)s, %(columns)s, %(digest)s
+    %(rows_sent)s, %(bytes_sent)s, %(seconds)s, %(columns)s, %(digest)s,
+    %(source_state)s
 )
 on conflict (schema_name, table_name) do update set
     polled_at = excluded.polled_at,
@@ -22,6 +23,7 @@ on conflict (schema_name, table_name) do update set
     seconds = excluded.seconds,
     columns = excluded.columns,
     digest = excluded.digest,
+    source_state = excluded.source_state,
     resume_after = null,
     resume_since = null
 
@@ -33,8 +35,12 @@ on conflict (schema_name, table_name) do update set
     run_id = excluded.run_id
 
 -- name: range
-insert into heartbeat.table_load (schema_name, table_name, write_mode, run_id, columns, resume_after, resume_since)
-values (%(schema_name)s, %(table_name)s, %(write_mode)s, %(run_id)s, %(columns)s, %(after)s, %(since)s)
+insert into heartbeat.table_load (
+    schema_name, table_name, write_mode, run_id, columns, resume_after, resume_since, source_state
+)
+values (
+    %(schema_name)s, %(table_name)s, %(write_mode)s, %(run_id)s, %(columns)s, %(after)s, %(since)s, %(source_state)s
+)
 on conflict (schema_name, table_name) do update set
     -- a part is of no moment
     polled_at = null,
@@ -42,7 +48,8 @@ on conflict (schema_name, table_name) do update set
     run_id = excluded.run_id,
     columns = excluded.columns,
     resume_after = excluded.resume_after,
-    resume_since = excluded.resume_since
+    resume_since = excluded.resume_since,
+    source_state = excluded.source_state
 
 -- name: missing
 -- Of tables that are not in marts any more; whatever lands next begins from nothing.

@@ -1,6 +1,7 @@
 -- name: states
--- What TRUNCATE, a rewriting ALTER, a rename, another table of the name, a column or a part that comes or goes all change.
--- Read from the catalog as any rows are, and so as of the snapshot of whoever asks.
+-- What a table and its columns are: TRUNCATE, a rewriting ALTER, another table of the name, a part that comes or goes
+-- change the one; a column that another took the name of, another type, label or expression changes the other.
+-- Read from the catalog as any rows are, and so as of the snapshot of whoever asks; nothing here waits for a lock.
 with recursive part (root, id) as (
     select c.oid, c.oid
     from pg_catalog.pg_class c
@@ -12,30 +13,66 @@ with recursive part (root, id) as (
     from part p
     join pg_catalog.pg_inherits i on i.inhparent = p.id
 ),
-state (root, id, text) as (
+field as (
+    select p.root, p.id, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated
+    from part p
+    join pg_catalog.pg_attribute a on a.attrelid = p.id and a.attnum > 0 and not a.attisdropped
+),
+-- the types that the values of a type consist of
+component (type_id, id) as (
+    select distinct atttypid, atttypid from field
+    union
+    select c.type_id, below.id
+    from component c
+    join pg_catalog.pg_type t on t.oid = c.id
+    cross join lateral (
+        select t.typelem
+        union all
+        select t.typbasetype
+        union all
+        select a.atttypid
+        from pg_catalog.pg_attribute a
+        where a.attrelid = t.typrelid and a.attnum > 0 and not a.attisdropped
+        union all
+        select r.rngsubtype from pg_catalog.pg_range r where r.rngtypid = t.oid
+    ) as below (id)
+    where below.id <> 0
+),
+labelled (type_id, labels) as (
+    select c.type_id, string_agg(e.oid || ' ' || e.enumlabel, ',' order by e.oid)
+    from component c
+    join pg_catalog.pg_enum e on e.enumtypid = c.id
+    group by c.type_id
+),
+column_state (root, name, state) as (
     select
-        p.root,
-        p.id,
-        concat_ws(
-            ' ',
-            c.oid,
-            c.relfilenode,
-            c.relnamespace,
-            c.relname,
-            (
-                select string_agg(
-                    concat_ws(':', a.attnum, a.attname, a.atttypid, a.atttypmod, a.attisdropped, a.attmissingval::text),
-                    ',' order by a.attnum
-                )
-                from pg_catalog.pg_attribute a
-                where a.attrelid = c.oid and a.attnum > 0
+        f.root,
+        f.attname,
+        md5(
+            string_agg(
+                concat_ws(' ', f.id, f.attnum, f.atttypid, f.atttypmod, generated.adbin::text, labelled.labels),
+                ';' order by f.id
             )
         )
-    from part p
-    join pg_catalog.pg_class c on c.oid = p.id
+    from field f
+    left join labelled on labelled.type_id = f.atttypid
+    left join pg_catalog.pg_attrdef generated
+        on generated.adrelid = f.id and generated.adnum = f.attnum and f.attgenerated <> ''
+    group by f.root, f.attname
 )
-select n.nspname, c.relname, md5(string_agg(state.text, ' ' order by state.id))
-from state
-join pg_catalog.pg_class c on c.oid = state.root
+select
+    n.nspname,
+    c.relname,
+    (
+        select md5(string_agg(concat_ws(' ', part_class.oid, part_class.relfilenode), ';' order by part_class.oid))
+        from part p
+        join pg_catalog.pg_class part_class on part_class.oid = p.id
+        where p.root = c.oid
+    ) as rows,
+    coalesce(
+        (select jsonb_object_agg(s.name, s.state) from column_state s where s.root = c.oid),
+        '{}'
+    ) as columns
+from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
-group by n.nspname, c.relname
+where c.oid in (select root from part where root = id)
