@@ -44,17 +44,20 @@ def read_history(connection: Connection[Any], metric: Metric) -> tuple[tuple[dat
 
 def explain(settings: Settings, metric: Metric, *, as_of: datetime) -> str:
     """How Postgres would run the value statement on what is landed, or why it cannot."""
-    with reading_as_of(
-        settings.database_url,
-        metric.reads,
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-    ) as connection:
-        try:
-            rows = connection.execute(f"explain {metric.value_sql}".encode()).fetchall()
-        except psycopg.Error as error:
-            return fault(error)
+    try:
+        with reading_as_of(
+            settings.database_url,
+            metric.reads,
+            as_of=as_of,
+            timezone=settings.timezone,
+            statement_timeout=settings.statement_timeout,
+        ) as connection:
+            try:
+                rows = connection.execute(f"explain {metric.value_sql}".encode()).fetchall()
+            except psycopg.Error as error:
+                return fault(error)
+    except QueryError as error:
+        return str(error)
     return "\n".join(f"  {line}" for (line,) in rows)
 
 
