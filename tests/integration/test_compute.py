@@ -13,6 +13,7 @@ from psycopg.rows import dict_row
 from heartbeat.audit.audit_cut import PLATFORM_TABLES
 from heartbeat.metrics.compute import Outcome, compute, compute_and_store
 from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.metric_query import explain
 from heartbeat.metrics.registry import sync
 from heartbeat.settings import Settings
 
@@ -511,6 +512,12 @@ def test_a_part_of_a_first_load_is_no_value_even_where_the_reader_is_let_in(
 
     told = "bank_core.big: its first load is under way (or broke off)"
     assert (outcomes["rows"].value, outcomes["rows"].error) == (None, told)
+    (metric,) = (
+        each
+        for each in load_metrics(computing.settings.project / "metrics").metrics
+        if each.metric_id == "rows"
+    )
+    assert explain(computing.settings, metric, as_of=NOON) == told
     assert outcomes["good"].value == 7
     computing.marts.execute("update heartbeat.table_load set polled_at = now()")
     assert computing.computes()["rows"].value == 10
