@@ -97,6 +97,7 @@ def test_an_error_names_the_file_and_the_line(
         (("15 minutes", "-5"), "tables.core.payment.lag: -5 is neither a time such as"),
         (("skip", "statement_timeout: 5\nskip"), "statement_timeout: 5 is no time such as"),
         (("[core.lock_table]", "core.rls"), "skip_tables: must be a list, such as [core.rls]"),
+        (("[core.lock_table]", "'u:hunter2@h'"), "skip_tables: must be a list, such as [one, two]"),
         (("kind: postgres", "kind: fax"), "kind: must be 'postgres'"),
         (("schemas: [core, dict]", "schemas: []"), "schemas: must have 1 or more entries"),
         (("skip", "first_load_rows: 0\nskip"), "first_load_rows: must be more than 0"),
