@@ -15,6 +15,7 @@ from heartbeat.connection_string import database_name, is_usable, of_database, s
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
 from heartbeat.postgres_session import NEWER_SETTINGS, SESSION_SETTINGS, with_parameters
+from heartbeat.wrong_value import wrong_value
 
 _SHORTEST_TOKEN = 16
 _DAGSTER_SESSION = {
@@ -88,7 +89,7 @@ class Settings(BaseSettings):
             return cls()
         except ValidationError as error:
             first = error.errors()[0]
-            raise SettingsError(f"{first['loc'][0]}: {first['msg']}") from error
+            raise SettingsError(f"{first['loc'][0]}: {wrong_value(first)}") from error
 
     @field_validator("timezone")
     @classmethod

@@ -15,6 +15,7 @@ from pydantic import BaseModel, BeforeValidator, ValidationError
 from pydantic_core import ErrorDetails
 
 from heartbeat.errors import ContentError
+from heartbeat.wrong_value import wrong_value
 
 Model = TypeVar("Model", bound=BaseModel)
 
@@ -159,7 +160,7 @@ def _sentence(subject: str, detail: ErrorDetails) -> str:
         *owners, key = map(str, detail["loc"])
         verb = "needs the" if detail["type"] == "missing" else "has no"
         return f"{'.'.join(owners) or subject} {verb} key '{key}'"
-    return f"{_place(detail['loc'])}: {detail['msg'].removeprefix('Value error, ')}"
+    return f"{_place(detail['loc'])}: {wrong_value(detail)}"
 
 
 def _place(location: tuple[int | str, ...]) -> str:

@@ -6,6 +6,8 @@ from urllib.parse import parse_qsl
 from fastapi import HTTPException, Request
 from pydantic import ValidationError
 
+from heartbeat.wrong_value import wrong_value
+
 _LONGEST_FORM = 20_000
 
 
@@ -21,4 +23,4 @@ def first_problem(error: ValidationError) -> str:
     """The field that is wrong, and why."""
     first = error.errors()[0]
     field = ".".join(str(step) for step in first["loc"])
-    return f"{field}: {first['msg'].removeprefix('Value error, ')}"
+    return f"{field}: {wrong_value(first)}"

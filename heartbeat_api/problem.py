@@ -10,6 +10,7 @@ from fastapi.exceptions import RequestValidationError
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse
 
+from heartbeat.wrong_value import wrong_value
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.security import SECURITY_HEADERS
 
@@ -85,7 +86,7 @@ def _validation(request: Request, error: Exception) -> ProblemResponse:
     assert isinstance(error, RequestValidationError)
     first = error.errors()[0]
     place = ".".join(str(step) for step in first["loc"])
-    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {first['msg']}")
+    return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, f"{place}: {wrong_value(first)}")
 
 
 def _unavailable(request: Request, error: Exception) -> ProblemResponse:

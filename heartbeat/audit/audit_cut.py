@@ -32,6 +32,7 @@ from heartbeat.audit.cut_code import CutCode, parsed
 from heartbeat.errors import ContentError
 from heartbeat.metrics.metric import METRIC_ID
 from heartbeat.table_reference import TableRef
+from heartbeat.wrong_value import wrong_value
 
 if TYPE_CHECKING:
     import altair
@@ -272,7 +273,7 @@ def _checked_meta(path: Path, meta: Any, node: ast.expr | None, meta_line: int) 
             ContentError(
                 path,
                 _line_of_entry(node, problem["loc"], meta_line),
-                _sentence(problem["loc"], problem["msg"]),
+                _sentence(problem["loc"], wrong_value(problem)),
             )
             for problem in error.errors()
         ]
@@ -302,11 +303,7 @@ def _checked_function(
 
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     field = ".".join(["META", *(str(step) for step in location)])
-    reworded = {
-        "Field required": "is missing",
-        "Extra inputs are not permitted": "is not a known field",
-    }
-    return f"{field}: {reworded.get(message, message.removeprefix('Value error, '))}"
+    return f"{field}: {message}"
 
 
 def _line_of_name(tree: ast.Module, name: str) -> int | None:

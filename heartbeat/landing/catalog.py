@@ -21,6 +21,7 @@ from pydantic import (
 from heartbeat.errors import ContentError
 from heartbeat.identifier import ascii_name
 from heartbeat.qualified_name import qualified_name
+from heartbeat.wrong_value import wrong_value
 
 WriteMode = Literal["merge", "replace", "reconcile", "append"]
 """How a load joins the rows that are there.
@@ -158,7 +159,7 @@ def read_catalog(path: Path) -> Catalog:
     except ValidationError as error:
         problem = error.errors()[0]
         where = ".".join(str(step) for step in problem["loc"])
-        raise ContentError(path, 1, f"{where}: {problem['msg']}; {mend}") from error
+        raise ContentError(path, 1, f"{where}: {wrong_value(problem)}; {mend}") from error
 
 
 def write_catalog(path: Path, catalog: Catalog) -> None:

@@ -27,7 +27,7 @@ def _check_home(settings: Settings) -> None:
     except OSError as error:
         raise SettingsError(
             f"the state folder {settings.home} cannot be written ({error.strerror}); "
-            "mend its permissions or set HEARTBEAT_HOME to another folder"
+            "make it writable or set HEARTBEAT_HOME to another folder"
         ) from error
     free = shutil.disk_usage(settings.home).free
     if free < _LEAST_FREE_BYTES:

@@ -232,7 +232,7 @@ def test_from_a_landed_table_to_a_cut_that_draws_at_once(
         ({"bank_core.fee": "bank_core.fees"}, "no source lands bank_core.fees"),
         ({"paid_at": "eur"}, "eur is numeric, which is no moment in time"),
         ({"paid_at": "paid"}, "bank_core.fee has no column paid; it has eur, id, paid_at"),
-        ({"overview": "The first"}, "META.page: String should match pattern"),
+        ({"overview": "The first"}, "META.page: must match the pattern"),
     ],
     ids=["id", "table", "no moment", "no column", "page"],
 )

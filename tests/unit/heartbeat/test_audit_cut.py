@@ -120,7 +120,7 @@ BROKEN = {
     ),
     "import exits": ("import sys\nsys.exit(3)\n", 2, "the import fails with SystemExit: 3"),
     "no META": (FUNCTIONS, 1, "META: is missing"),
-    "META is no dict": ("META = 7\n" + FUNCTIONS, 1, "META: Input should be a valid dictionary"),
+    "META is no dict": ("META = 7\n" + FUNCTIONS, 1, "META: must have keys and values"),
     "missing field": (
         META.replace('    "page": "overview",\n', "") + FUNCTIONS,
         1,
@@ -155,12 +155,12 @@ BROKEN = {
     "metric by its code": (
         META.replace('"reads"', '"metrics": ["FEES"],\n    "reads"') + FUNCTIONS,
         5,
-        "META.metrics.0: String should match pattern",
+        "META.metrics.0: must match the pattern",
     ),
     "place that is no number": (
         META.replace('"reads"', '"place": "first",\n    "reads"') + FUNCTIONS,
         5,
-        "META.place: Input should be a valid integer",
+        "META.place: must be a whole number, such as 5",
     ),
     "default outside of the windows": (
         META.replace('"reads"', '"window_default": "14d",\n    "reads"') + FUNCTIONS,

@@ -43,8 +43,8 @@ def test_without_a_database_url_the_marts_are_embedded_in_the_home(
         ("HEARTBEAT_DATABASE_URL", "mysql://db/marts", "postgresql://user:password@host"),
         ("HEARTBEAT_DATABASE_URL", "postgresql://db", "postgresql://user:password@host"),
         ("HEARTBEAT_LOCK_TIMEOUT", "0", "is not a duration such as"),
-        ("HEARTBEAT_API_PORT", "99999", "less than or equal to 65535"),
-        ("HEARTBEAT_CODE_PORT", "four", "valid integer"),
+        ("HEARTBEAT_API_PORT", "99999", "must be at most 65535"),
+        ("HEARTBEAT_CODE_PORT", "four", "must be a whole number"),
     ],
     ids=[
         "unknown zone",

@@ -101,9 +101,9 @@ def test_an_anchor_is_read_where_it_is_named() -> None:
         pytest.param("name: a\ncolour: red", 2, "the file has no key 'colour'", id="unknown key"),
         pytest.param("name: a\n\nname: b", 3, "key 'name' is given twice", id="key twice"),
         pytest.param("name: a\n? [b]\n: c", 2, "a key must be one word", id="list as key"),
-        pytest.param("name: a\ngrams: much", 2, "grams: ", id="wrong value"),
-        pytest.param("name: [a]", 1, "name: Input should be a valid string", id="list as text"),
-        pytest.param("name: a\ntags: b", 2, "tags: ", id="text as list"),
+        pytest.param("name: a\ngrams: much", 2, "grams: must be a number", id="wrong value"),
+        pytest.param("name: [a]", 1, "name: must be text", id="list as text"),
+        pytest.param("name: a\ntags: b", 2, "tags: must be a list, such as [b]", id="text as list"),
         pytest.param(
             "name: a\ntags:\n  - b\n  - [c]", 4, "tags: item 2: ", id="wrong item of a list"
         ),
