@@ -17,11 +17,10 @@ from heartbeat.landing.money import MoneyUnclearError, read_money_as_meant
 from heartbeat.landing.reflection import Reflection, reflect
 from heartbeat.landing.row_text import source_column, source_hash
 from heartbeat.landing.source_rows import source_rows
-from heartbeat.landing.table_state import TableName, TableState, hold, table_states
+from heartbeat.landing.table_state import TableName, TableState, held_tables, hold, table_states
 from heartbeat.postgres_session import (
     Session,
     SilentServerError,
-    connect,
     set_session,
     with_parameters,
 )
@@ -82,11 +81,15 @@ class SourceSession:
     """A connection inside one REPEATABLE READ READ ONLY transaction: all tables of one moment."""
 
     def __init__(
-        self, connection: Connection[Any], url: str, file: SourceFile, begun_at: datetime
+        self,
+        connection: Connection[Any],
+        file: SourceFile,
+        begun_at: datetime,
+        held: Collection[TableName],
     ) -> None:
         self._connection = connection
-        self._url = url
         self._file = file
+        self._held = held_tables(connection, held)
         self.polled_at = begun_at
         """Not later than the snapshot, by this machine's clock; of a copy, what it has replayed."""
         self._states: dict[TableName, TableState] = {}
@@ -143,15 +146,17 @@ class SourceSession:
             return self._connection.execute(query).fetchone()
 
     def rewritten(self, tables: Collection[Table]) -> set[TableName]:
-        """Those of the tables that were read and are others than when the snapshot began.
+        """End the snapshot; those of the tables that are others than when it began.
 
-        Whatever is read is locked until the snapshot ends, so they cannot change from now on.
+        What was read was locked until this moment, so a change that is seen came before it was
+        read, or just now: to read again is right in either case. What was held all the time needs
+        no look, and another session may be waiting to change it.
         """
-        names = {(table.schema_name, table.name) for table in tables}
-        if not names:
-            return set()
-        with connect(self._url, autocommit=True) as present:
-            now = table_states(present, names)
+        names = {(table.schema_name, table.name) for table in tables} - self._held
+        # the same connection leads to the same server, and a role may have only one
+        self._connection.commit()
+        _begin_transaction(self._connection, self._file)
+        now = table_states(self._connection, names)
         return {name for name in names if self._states.get(name) != now.get(name)}
 
     def _replayed_until(self, query: str) -> datetime:
@@ -190,19 +195,26 @@ def source_session(
     connection.longest_silence = file.silence_timeout_seconds
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
-    with connection, connection.transaction():
+    held = set(held)
+    # a transaction that begins with the first statement, so that it can end before the connection
+    with connection:
         hold(connection, held)
         begun_at = datetime.now(UTC)
-        settings = {**_PATIENCE, "statement_timeout": file.statement_timeout_ms}
-        connection.execute(set_session(settings, local=True))
+        _begin_transaction(connection, file)
         try:
-            session = SourceSession(connection, url, file, begun_at)
+            session = SourceSession(connection, file, begun_at, held)
         except (psycopg.ProgrammingError, psycopg.DataError) as error:
             raise SourceUnreachableError(
                 f"source {source_name}: replayed_until: {error.diag.message_primary}; "
                 "it must be one query for one timestamptz"
             ) from None
         yield session
+
+
+def _begin_transaction(connection: Connection[Any], file: SourceFile) -> None:
+    """Make the settings of a session hold for the transaction."""
+    settings = {**_PATIENCE, "statement_timeout": file.statement_timeout_ms}
+    connection.execute(set_session(settings, local=True))
 
 
 def is_lost(error: psycopg.Error) -> bool:

@@ -105,6 +105,16 @@ def _lock_wait_settings(connection: Connection[Any]) -> Mapping[str, str]:
     return settings | {"transaction_timeout": "0"}
 
 
+def held_tables(connection: Connection[Any], tables: Collection[TableName]) -> set[TableName]:
+    """Those of the tables that this session has locked with all their parts.
+
+    A part may come between the lock of a table and the snapshot.
+    """
+    if not tables:
+        return set()
+    return {*connection.execute(_STATEMENTS["held"], _asked(tables)).fetchall()}
+
+
 def _asked(tables: Collection[TableName]) -> Mapping[str, list[str]]:
     return {
         "schemas": [schema for schema, _ in tables],

@@ -76,3 +76,29 @@ select
 from pg_catalog.pg_class c
 join pg_catalog.pg_namespace n on n.oid = c.relnamespace
 where c.oid in (select root from part where root = id)
+
+-- name: held
+-- Of the tables those that this session has locked with all their parts.
+with recursive part (root, id) as (
+    select c.oid, c.oid
+    from pg_catalog.pg_class c
+    join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+    join unnest(%(schemas)s::text[], %(tables)s::text[]) as asked (schema_name, table_name)
+        on asked.schema_name = n.nspname and asked.table_name = c.relname
+    union
+    select p.root, i.inhrelid
+    from part p
+    join pg_catalog.pg_inherits i on i.inhparent = p.id
+)
+select n.nspname, c.relname
+from part p
+join pg_catalog.pg_class c on c.oid = p.root
+join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+group by n.nspname, c.relname
+having bool_and(
+    p.id in (
+        select l.relation
+        from pg_catalog.pg_locks l
+        where l.locktype = 'relation' and l.pid = pg_backend_pid() and l.granted
+    )
+)

@@ -10,6 +10,7 @@ from heartbeat.landing.source_session import source_session
 from heartbeat.landing.table_state import HeldTableError, TableName
 from heartbeat.source import Source
 from tests.integration.landed_bank import Bank
+from tests.integration.test_committed_states import commits_once_waited_for
 
 TABLES = "".join(
     f"create table core.{name} (id int primary key); insert into core.{name} values (1);"
@@ -35,6 +36,23 @@ def waiter(bank: Bank, pid: int, waiting: Future[None], how: str = "true") -> in
         assert not waiting.done(), "nobody waited"
         time.sleep(0.01)
     return int(found[0][0])
+
+
+@pytest.mark.usefixtures("reader")
+def test_a_role_with_one_connection_lands_what_is_rewritten_while_it_is_read(bank: Bank) -> None:
+    source = readable(bank)
+    bank.has("alter role bank_reader connection limit 1")
+    assert {load.error for load in bank.lands(source).values()} == {None}
+    found: dict[str, tuple[str | None, int | None]] = {}
+
+    def lands() -> None:
+        found.update({n: (load.error, load.row_count) for n, load in bank.lands(source).items()})
+
+    with psycopg.connect(str(bank.source.info.dsn)) as writer:
+        writer.execute("truncate core.b; insert into core.b values (4), (5), (6)")
+        commits_once_waited_for(str(bank.source.info.dsn), writer, lands)
+
+    assert found == {"a": (None, 1), "b": (None, 3), "c": (None, 1)}
 
 
 @pytest.mark.usefixtures("reader")
