@@ -14,6 +14,7 @@ COSTLY = re.compile(
     r"|\bDagsterGrpcClient\b|\bschemathesis\b|\bRuleBasedStateMachine\b"
 )
 CHEAP_PROCESSES = {
+    "unit/demo_bank/test_bank_environment.py",
     "unit/heartbeat_api/test_imports.py",
 }
 
