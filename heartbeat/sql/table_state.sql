@@ -14,7 +14,7 @@ with recursive part (root, id) as (
     join pg_catalog.pg_inherits i on i.inhparent = p.id
 ),
 field as (
-    select p.root, p.id, a.attnum, a.attname, a.atttypid, a.atttypmod, a.attgenerated
+    select p.root, p.id, a.attnum, a.attname, a.atttypid, a.atttypmod
     from part p
     join pg_catalog.pg_attribute a on a.attrelid = p.id and a.attnum > 0 and not a.attisdropped
 ),
@@ -56,8 +56,15 @@ column_state (root, name, state) as (
         )
     from field f
     left join labelled on labelled.type_id = f.atttypid
-    left join pg_catalog.pg_attrdef generated
-        on generated.adrelid = f.id and generated.adnum = f.attnum and f.attgenerated <> ''
+    left join lateral (
+        select d.adbin
+        from pg_catalog.pg_attrdef d
+        join pg_catalog.pg_attribute a on a.attrelid = d.adrelid and a.attnum = d.adnum
+        where d.adrelid = f.id
+          and d.adnum = f.attnum
+          -- not every server in use knows generated columns, and a plain default says nothing of the rows
+          and to_jsonb(a) ->> 'attgenerated' <> ''
+    ) as generated on true
     group by f.root, f.attname
 )
 select

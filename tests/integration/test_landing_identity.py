@@ -169,10 +169,14 @@ def test_a_partition_that_comes_or_goes_is_noticed_whatever_its_cursors(bank: Ba
     )
 
 
-def test_a_table_whose_state_the_ledger_does_not_know_is_taken_for_the_same(bank: Bank) -> None:
-    bank.has(PAYMENT)
+def test_a_table_with_another_default_or_of_which_the_ledger_knows_no_state_is_the_same(
+    bank: Bank,
+) -> None:
+    bank.has(PAYMENT + "alter table core.payment add column note text[] default '{x}'")
     source = bank.discovered("tables:\n  core.payment: {cursor: at}\n")
     bank.lands(source)
+    bank.has("alter table core.payment alter note set default '{y}'")
+    assert bank.lands(source)["payment"].rows_sent == 1
     bank.marts.execute("update heartbeat.table_load set source_state = null")
 
     assert bank.lands(source)["payment"].rows_sent == 1
