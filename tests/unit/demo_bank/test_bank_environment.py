@@ -21,7 +21,7 @@ def demo(tmp_path: Path) -> dict[str, str]:
     return {"PATH": os.environ["PATH"], "HEARTBEAT_HOME": str(tmp_path)}
 
 
-@pytest.mark.parametrize("document", ["README.md", "docs/operations.md"])
+@pytest.mark.parametrize("document", ["README.md", "docs/operations/demo-bank.md"])
 def test_the_documented_line_sets_the_variables_of_the_bank_in_a_shell(
     document: str, demo: dict[str, str]
 ) -> None:
