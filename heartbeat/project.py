@@ -12,7 +12,9 @@ from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.landing.catalog import Table
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
+from heartbeat.metrics.platform_metrics import load_platform_metrics
 from heartbeat.segments.segment_file import LoadedSegments, load_segments
+from heartbeat.settings import Settings
 from heartbeat.source import LoadedSources, Source, load_sources
 from heartbeat.table_reference import TableRef
 
@@ -35,10 +37,19 @@ class LandedTable:
 
 
 class Project:
-    """What a folder's files define, read once; broken files are problems, not failures."""
+    """What a folder's files define, read once; broken files are problems, not failures.
 
-    def __init__(self, folder: Path) -> None:
+    With `watches_platform` the metrics that Heartbeat brings along, of itself, are among its own.
+    """
+
+    def __init__(self, folder: Path, *, watches_platform: bool = False) -> None:
         self.folder = folder
+        self._watches_platform = watches_platform
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Project":
+        """The project that the settings name, as every process sees it."""
+        return cls(settings.project, watches_platform=settings.platform_metrics)
 
     @cached_property
     def sources(self) -> LoadedSources:
@@ -47,8 +58,28 @@ class Project:
 
     @cached_property
     def metrics(self) -> LoadedMetrics:
-        """The files in `metrics/`."""
+        """The files in `metrics/`, and the platform's own unless they are switched off."""
+        return LoadedMetrics(
+            (*self._own_metrics.metrics, *self._platform_metrics), self._own_metrics.problems
+        )
+
+    @cached_property
+    def _own_metrics(self) -> LoadedMetrics:
         return load_metrics(self.folder / "metrics")
+
+    @property
+    def _platform_metrics(self) -> tuple[Metric, ...]:
+        """Those whose id and code no metric of the project has: a company's own goes first."""
+        if not self._watches_platform:
+            return ()
+        own = self._own_metrics
+        ids = {metric.metric_id for metric in own.metrics} | own.broken
+        codes = {metric.code for metric in own.metrics}
+        return tuple(
+            metric
+            for metric in load_platform_metrics()
+            if metric.metric_id not in ids and metric.code not in codes
+        )
 
     @cached_property
     def segments(self) -> LoadedSegments:
@@ -117,12 +148,15 @@ class Project:
 
         Runs no audit cut.
         """
-        reads = [(each.path, each.value_line, each.reads) for each in self.metrics.metrics]
+        reads = [(each.path, each.value_line, each.reads) for each in self._own_metrics.metrics]
         return (*self.metrics.problems, *self._unlanded(reads))
 
     def _unlanded_reads(self) -> tuple[ContentError, ...]:
         reads = [
-            *((metric.path, metric.value_line, metric.reads) for metric in self.metrics.metrics),
+            *(
+                (metric.path, metric.value_line, metric.reads)
+                for metric in self._own_metrics.metrics
+            ),
             *((cut.path, cut.line, self._landed_reads(cut)) for cut in self.cuts.cuts),
         ]
         if segments := self.segments.segments:

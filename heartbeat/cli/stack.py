@@ -47,7 +47,7 @@ def validate() -> None:
     from heartbeat.stack.process import code_location_problem
 
     settings = Settings.load()
-    project = Project(settings.project)
+    project = Project.of(settings)
     for note in project.notes:
         typer.echo(str(note))
     if problems := project.problems:
