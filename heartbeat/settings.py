@@ -14,7 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from heartbeat.connection_string import database_name, is_usable, of_database, sqlalchemy_url
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
-from heartbeat.log_format import LogFormat
+from heartbeat.json_log import LogFormat
 from heartbeat.postgres_session import NEWER_SETTINGS, SESSION_SETTINGS, with_parameters
 from heartbeat.wrong_value import wrong_value
 

@@ -34,6 +34,7 @@ HEAVY = frozenset(
         "integration/test_cockpit_pages.py",
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
+        "integration/test_doctor.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_landing_identity.py",
         "integration/test_landing_keys.py",

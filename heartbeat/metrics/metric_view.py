@@ -22,7 +22,11 @@ from heartbeat.metrics.metric_rows import (
     Restatement,
     read_rows,
 )
-from heartbeat.metrics.platform_metrics import PresentValue, present_values
+from heartbeat.metrics.platform_metrics import (
+    PresentValue,
+    is_platform_metric,
+    present_values,
+)
 from heartbeat.metrics.verification import VerificationState
 
 
@@ -223,14 +227,15 @@ def in_wall_order(views: Iterable[MetricView]) -> tuple[MetricView, ...]:
     """Red, then amber and no signal, then ok.
 
     Within the first two: severity in steps of 0.5, so that noise does not reshuffle them, then the
-    longest in its state, then code. What is ok keeps a fixed place, by code.
+    longest in its state, then code. What is ok keeps a fixed place, by code, and what the platform
+    says of itself comes last.
     """
     return tuple(sorted(views, key=_wall_order))
 
 
 def _wall_order(view: MetricView) -> tuple[int, float, float, str]:
     if view.status is Status.GREEN and view.signal is Signal.OK:
-        return 2, 0.0, 0.0, view.code
+        return 2, float(is_platform_metric(view)), 0.0, view.code
     tier = 0 if view.status is Status.RED else 1
     return tier, -view.severity_step, view.since.timestamp(), view.code
 

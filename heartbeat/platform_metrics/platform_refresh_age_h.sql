@@ -7,7 +7,7 @@ unit: h
 direction: lower_is_better
 kind: threshold
 norm_value: 1.5
-alert_value: 2.25
+alert_value: 2.2
 description: >
   How long ago all metrics that can be computed were computed together. A refresh of everything is due at minute 17 of
   every hour.

@@ -85,6 +85,19 @@ def test_the_age_of_the_last_refresh_grows_while_nothing_computes(
     assert view.source_as_of == later
 
 
+def test_a_good_one_stands_behind_the_companys_and_a_red_one_before(
+    platform: Project, settings: Settings, marts: psycopg.Connection
+) -> None:
+    text = (FOLDER / "platform_dark_screens.sql").read_text(encoding="utf-8")
+    own = text.replace("HBDS", "ZZZZ").split("-- name: value")[0] + "-- name: value\nselect 0\n"
+    (settings.project / "metrics" / "ours.sql").write_text(own, encoding="utf-8")
+    project = Project(settings.project, watches_platform=True)
+    sync(marts, project.metrics)
+    computed(project, settings, datetime.now(UTC))
+    assert next(iter(seen(marts))) == "ZZZZ"
+    assert next(iter(seen(marts, datetime.now(UTC) + timedelta(hours=3)))) == AGE
+
+
 def test_a_metric_in_error_does_not_hide_that_the_others_were_refreshed(
     platform: Project, settings: Settings, marts: psycopg.Connection
 ) -> None:
