@@ -58,6 +58,7 @@ HEAVY = frozenset(
         "unit/demo_bank/test_bank_life.py",
         "unit/demo_bank/test_bank_seeding.py",
         "unit/heartbeat/test_chart_rendering.py",
+        "unit/heartbeat/test_json_log.py",
         "unit/heartbeat/test_typeface.py",
     }
 )

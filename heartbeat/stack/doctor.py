@@ -262,11 +262,9 @@ def _schedules(settings: Settings) -> Finding:
     with _dagster(settings) as dagster:
         schedules = dagster.schedules(now - _LOOK_BACK, now - _LATE)
     stopped = [each.name for each in schedules if not each.running]
-    behind = [text for each in schedules if each.running and (text := behind(each, settings))]
-    if behind:
-        return Finding(
-            "schedules", State.FAIL, "; ".join(behind), "restart daemon, and read its log"
-        )
+    late = [text for each in schedules if each.running and (text := behind(each, settings))]
+    if late:
+        return Finding("schedules", State.FAIL, "; ".join(late), "restart daemon, and read its log")
     if stopped:
         told = f"switched off: {', '.join(stopped)}"
         return Finding("schedules", State.WARN, told, "switch it on in the Dagster UI: Automation")
