@@ -1,7 +1,7 @@
 """A project: the folder with a company's sources, metrics, segments and audit cuts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -60,11 +60,12 @@ class Project:
     def metrics(self) -> LoadedMetrics:
         """The files in `metrics/`, and the platform's own unless they are switched off."""
         return LoadedMetrics(
-            (*self._own_metrics.metrics, *self._platform_metrics), self._own_metrics.problems
+            (*self.own_metrics.metrics, *self._platform_metrics), self.own_metrics.problems
         )
 
     @cached_property
-    def _own_metrics(self) -> LoadedMetrics:
+    def own_metrics(self) -> LoadedMetrics:
+        """The files in `metrics/`."""
         return load_metrics(self.folder / "metrics")
 
     @property
@@ -72,7 +73,7 @@ class Project:
         """Those whose id and code no metric of the project has: a company's own goes first."""
         if not self._watches_platform:
             return ()
-        own = self._own_metrics
+        own = self.own_metrics
         ids = {metric.metric_id for metric in own.metrics} | own.broken
         codes = {metric.code for metric in own.metrics}
         return tuple(
@@ -128,10 +129,10 @@ class Project:
     @property
     def notes(self) -> tuple[ContentError, ...]:
         """What is probably a slip, though every file can be used: a page with one cut and a name
-        that is nearly that of another page.
+        that is nearly that of another page, a code or id that the platform has a metric of.
         """
         pages = Counter(cut.page for cut in self.cuts.cuts)
-        return tuple(
+        lonely = (
             ContentError(
                 cut.path,
                 cut.line,
@@ -141,6 +142,16 @@ class Project:
             if pages[cut.page] == 1
             if (near := get_close_matches(cut.page, pages.keys() - {cut.page}, cutoff=0.8))
         )
+        return (*lonely, *self._platform_notes())
+
+    def _platform_notes(self) -> Iterator[ContentError]:
+        if not self._watches_platform:
+            return
+        for own in self.own_metrics.metrics:
+            for each in load_platform_metrics():
+                if own.metric_id == each.metric_id or own.code == each.code:
+                    told = f"the platform's own metric {each.code} ({each.name}) is left out for it"
+                    yield ContentError(own.path, 1, told)
 
     @property
     def metric_problems(self) -> tuple[ContentError, ...]:
@@ -148,14 +159,14 @@ class Project:
 
         Runs no audit cut.
         """
-        reads = [(each.path, each.value_line, each.reads) for each in self._own_metrics.metrics]
+        reads = [(each.path, each.value_line, each.reads) for each in self.own_metrics.metrics]
         return (*self.metrics.problems, *self._unlanded(reads))
 
     def _unlanded_reads(self) -> tuple[ContentError, ...]:
         reads = [
             *(
                 (metric.path, metric.value_line, metric.reads)
-                for metric in self._own_metrics.metrics
+                for metric in self.own_metrics.metrics
             ),
             *((cut.path, cut.line, self._landed_reads(cut)) for cut in self.cuts.cuts),
         ]

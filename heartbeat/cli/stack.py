@@ -63,7 +63,7 @@ def _loaded(project: "Project") -> str:
     return ", ".join(
         (
             counted(len(project.sources.sources), "source"),
-            counted(len(project.metrics.metrics), "metric"),
+            counted(len(project.own_metrics.metrics), "metric"),
             counted(len(project.cuts.cuts), "audit cut"),
         )
     )

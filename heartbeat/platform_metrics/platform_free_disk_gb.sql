@@ -19,5 +19,6 @@ methodology: >
   your own is not seen from here: its own monitoring has to watch it.
 --- */
 -- name: value
-select round(min(free_bytes) / 1000000000.0, 1)
-from heartbeat.platform_disk
+-- Whole from 10 on, so that a wall does not change with every file that is written.
+select round(least_free.gb, case when least_free.gb < 10 then 1 else 0 end)
+from (select min(free_bytes) / 1000000000.0 as gb from heartbeat.platform_disk) as least_free

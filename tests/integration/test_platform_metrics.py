@@ -190,6 +190,9 @@ def test_a_metric_of_the_company_goes_before_one_of_the_platform(settings: Setti
     project = Project(settings.project, watches_platform=True)
     assert [m.metric_id for m in project.metrics.metrics if m.code == SCREENS] == ["ours"]
     assert len(project.metrics.metrics) == len(load_platform_metrics())
+    (note,) = project.notes
+    assert str(note).endswith("metric HBDS (Screens that have gone dark) is left out for it")
+    assert Project(settings.project).notes == ()
 
 
 def test_they_are_off_by_one_setting(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
