@@ -113,6 +113,7 @@ def measure(folder: Path, marts_url: str) -> bool:
 def settings_for(project: Path, folder: Path, marts_url: str) -> Settings:
     variables = {
         "HEARTBEAT_PROJECT": str(project),
+        "HEARTBEAT_PLATFORM_METRICS": "off",
         "HEARTBEAT_HOME": str(folder / "home"),
         "HEARTBEAT_DATABASE_URL": marts_url,
     }

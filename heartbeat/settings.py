@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 from heartbeat.connection_string import database_name, is_usable, of_database, sqlalchemy_url
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
+from heartbeat.json_log import LogFormat
 from heartbeat.postgres_session import NEWER_SETTINGS, SESSION_SETTINGS, with_parameters
 from heartbeat.wrong_value import wrong_value
 
@@ -53,6 +54,10 @@ class Settings(BaseSettings):
         default=400, validation_alias="HEARTBEAT_KEEP_OBSERVATIONS_DAYS", ge=90
     )
     """How long every compute and every landing is kept; the daily history is kept for ever."""
+    platform_metrics: bool = Field(default=True, validation_alias="HEARTBEAT_PLATFORM_METRICS")
+    """Whether the platform watches itself with metrics of its own."""
+    log_format: LogFormat = Field(default=LogFormat.TEXT, validation_alias="HEARTBEAT_LOG_FORMAT")
+    """How every process writes its log: lines for people, or one JSON document an event."""
     bind_host: str = Field(default="127.0.0.1", validation_alias="HEARTBEAT_BIND_HOST")
     """Address on which every process listens; Dagster has no login, so keep it to this machine."""
     api_port: int = Field(default=8000, validation_alias="HEARTBEAT_API_PORT", ge=1, le=65535)

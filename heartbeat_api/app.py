@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from heartbeat_api import (
     display_routes,
     metric_page_routes,
     metric_routes,
+    monitoring_routes,
     page_routes,
     refresh_routes,
     typeface_routes,
@@ -33,15 +35,19 @@ from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
+from heartbeat_api.monitoring import Monitoring
 from heartbeat_api.negotiation import Negotiation
 from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.platform_watch import PlatformWatch
 from heartbeat_api.problem import install_problem_handlers
+from heartbeat_api.request_metrics import MeasuredRequests
 from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState, WallPage
 
 _DAGSTER_SECONDS = 10.0
+_LOOKING_SECONDS = 5.0
 
 
 class _StaticFolder(StaticFiles):
@@ -68,14 +74,18 @@ def create_app(settings: Settings) -> FastAPI:
     jobs = Holder(partial(read_active_job, database, desk))
     listener = ChangeListener(settings.database_url, snapshots.reading)
     displays = Displays(database)
+    looking = DagsterClient(settings.dagster_url, timeout_seconds=_LOOKING_SECONDS)
+    watch = PlatformWatch(database, looking, settings.home)
+    monitoring = Monitoring(version("heartbeat"))
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
         listener.open()
         displays.open()
+        watch.open()
         yield
-        for each in (listener, displays, snapshots, changes, jobs, dagster, database):
+        for each in (listener, displays, watch, snapshots, changes, jobs, dagster, database):
             each.close()
 
     app = FastAPI(
@@ -92,12 +102,16 @@ def create_app(settings: Settings) -> FastAPI:
         snapshots=snapshots,
         jobs=jobs,
         displays=displays,
+        watch=watch,
+        monitoring=monitoring,
         wall_page=wall_page,
         shell=shell,
         docs=docs,
         desk=desk,
         operators=OperatorPolicy(settings),
     )
+    # innermost, where the scope is the router's own and says which route it took
+    app.add_middleware(MeasuredRequests, metrics=monitoring.requests)
     _install(app)
     app.openapi = partial(api_document.openapi, app)  # type: ignore[method-assign]
     return app
@@ -134,6 +148,7 @@ def _install(app: FastAPI) -> None:
         audit_page_routes,
         page_routes,
         metric_page_routes,
+        monitoring_routes,
         typeface_routes,
     ):
         app.include_router(routes.router)

@@ -13,7 +13,9 @@ from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
+from heartbeat_api.monitoring import Monitoring
 from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.platform_watch import PlatformWatch
 from heartbeat_api.representation import Representation
 from heartbeat_api.shell import Frame, Shell
 from heartbeat_api.snapshot import Snapshot
@@ -32,6 +34,8 @@ class ApiState:
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
     displays: Displays
+    watch: PlatformWatch
+    monitoring: Monitoring
     wall_page: WallPage
     shell: Shell
     docs: DocsFolder

@@ -34,6 +34,7 @@ HEAVY = frozenset(
         "integration/test_cockpit_pages.py",
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
+        "integration/test_doctor.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_landing_identity.py",
         "integration/test_landing_keys.py",
@@ -47,6 +48,7 @@ HEAVY = frozenset(
         "integration/test_landing_waits.py",
         "integration/test_metric_assets.py",
         "integration/test_operator_change.py",
+        "integration/test_monitoring.py",
         "integration/test_read_cache.py",
         "integration/test_schedules.py",
         "integration/test_session_defaults.py",
@@ -56,6 +58,7 @@ HEAVY = frozenset(
         "unit/demo_bank/test_bank_life.py",
         "unit/demo_bank/test_bank_seeding.py",
         "unit/heartbeat/test_chart_rendering.py",
+        "unit/heartbeat/test_json_log.py",
         "unit/heartbeat/test_typeface.py",
     }
 )
@@ -79,6 +82,8 @@ def pytest_configure() -> None:
     a Dagster server then ignores SIGTERM as well: nobody could stop it.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # the platform's own metrics are switched on where they are what is tested
+    os.environ.setdefault("HEARTBEAT_PLATFORM_METRICS", "off")
     unchosen = "TMPDIR" not in os.environ
     if unchosen and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)

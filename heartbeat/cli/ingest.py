@@ -36,7 +36,7 @@ def ingest(
     from heartbeat.landing.selection import select_tables
 
     with opened_marts() as settings:
-        project = Project(settings.project)
+        project = Project.of(settings)
         with connect(settings.database_url) as connection:
             sync_sources(connection, project.sources)
         reads = _reads(project, metric) if metric else None

@@ -66,7 +66,7 @@ def lint(
 def show(metric: _MetricId, as_json: _AsJson = False) -> None:
     """Show the value, its status and why, the tables, the last runs, and the plan."""
     with opened_marts() as settings:
-        project = Project(settings.project)
+        project = Project.of(settings)
         print_metric(settings, project, metric, as_json=as_json)
 
 

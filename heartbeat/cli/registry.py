@@ -27,7 +27,7 @@ def sync(
         with connect(settings.database_url) as connection:
             _print_plan(plan_sync(connection, loaded))
             if not dry_run:
-                register(connection, Project(settings.project), settings.zone)
+                register(connection, Project.of(settings), settings.zone)
     _report(loaded.problems)
 
 

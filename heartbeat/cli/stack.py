@@ -47,7 +47,7 @@ def validate() -> None:
     from heartbeat.stack.process import code_location_problem
 
     settings = Settings.load()
-    project = Project(settings.project)
+    project = Project.of(settings)
     for note in project.notes:
         typer.echo(str(note))
     if problems := project.problems:
@@ -63,7 +63,7 @@ def _loaded(project: "Project") -> str:
     return ", ".join(
         (
             counted(len(project.sources.sources), "source"),
-            counted(len(project.metrics.metrics), "metric"),
+            counted(len(project.own_metrics.metrics), "metric"),
             counted(len(project.cuts.cuts), "audit cut"),
         )
     )

@@ -51,7 +51,7 @@ def compute(
 ) -> None:
     """Compute metrics on the rows that are landed."""
     with opened_marts() as settings:
-        project = Project(settings.project)
+        project = Project.of(settings)
         chosen = chosen_metrics(project, metric or [])
         if as_of is None:
             failed = _compute_now(project, chosen, settings, all_days)
@@ -75,7 +75,7 @@ def refresh(
         _refresh_here(metric)
         return
     with opened_marts() as settings:
-        names = metric and [metric_id_of(Project(settings.project), name) for name in metric]
+        names = metric and [metric_id_of(Project.of(settings), name) for name in metric]
         job = _followed(settings, names)
         with connect(settings.database_url) as connection:
             failures = read_failures(connection, job.job_id)

@@ -16,6 +16,7 @@ from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
 from heartbeat.landing.source_reading import Observer
+from heartbeat.platform_state import recording_disk
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
@@ -48,8 +49,10 @@ class LandingRun:
         self._observer = observer
         self._reconcile = reconcile
         self._open: dict[str, tuple[SourceLanding, ExitStack]] = {}
+        self._recording = ExitStack()
 
     def __enter__(self) -> Self:
+        self._recording.enter_context(recording_disk(self._settings, self._run_id))
         return self
 
     def __exit__(
@@ -58,9 +61,10 @@ class LandingRun:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        for _, resources in self._open.values():
-            resources.close()
-        self._open.clear()
+        with self._recording:
+            for _, resources in self._open.values():
+                resources.close()
+            self._open.clear()
 
     def land(self, part: SelectedTables) -> tuple[TableLoad, ...]:
         """Land one of the chosen schemas: one outcome a table, failures among them.

@@ -18,6 +18,7 @@ from heartbeat.marts_session import read_as_of, source_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_query import read_history, read_value
 from heartbeat.metrics.registered_lines import RegisteredLines, read_lines
+from heartbeat.platform_state import disk_space, store_disk
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -67,6 +68,7 @@ def compute_and_store(
     same moment and run changes nothing.
     """
     with connect(settings.database_url, autocommit=True) as connection:
+        store_disk(connection, disk_space(settings.home))
         store = _Store(connection, settings, as_of, run_id)
         due = set(metrics) if all_days else store.due(metrics)
         lines = read_lines(connection, [metric.metric_id for metric in metrics])

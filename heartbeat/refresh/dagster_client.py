@@ -1,8 +1,9 @@
 """Talk to Dagster's webserver: launch a run, see which are active, ask how one goes."""
 
 from collections.abc import Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
@@ -76,6 +77,25 @@ query { workspaceLocationEntryOrError(name: "heartbeat") {
   } }
 } }
 """
+_DAEMONS = """
+query { instance { daemonHealth { allDaemonStatuses {
+  daemonType required healthy lastHeartbeatTime
+} } } }
+"""
+_SCHEDULES = """
+query Schedules($since: Float!, $until: Float!) {
+  schedulesOrError(repositorySelector: {
+    repositoryLocationName: "heartbeat", repositoryName: "__repository__"
+  }) {
+    __typename
+    ... on Schedules { results {
+      name futureTicks(cursor: $since, until: $until) { results { timestamp } }
+      scheduleState { status ticks(limit: 1) { timestamp status error { message } } }
+    } }
+    ... on PythonError { message }
+  }
+}
+"""
 _ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 
@@ -90,6 +110,26 @@ class DagsterAwayError(DagsterError):
     """Dagster's webserver does not answer; it may the next time."""
 
 
+@dataclass(frozen=True)
+class DaemonState:
+    """One of the loops of the daemon; `heard_at` is when it last said that it is alive."""
+
+    name: str
+    healthy: bool
+    heard_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ScheduleState:
+    """A schedule, its last tick, and the moment at which it should have ticked last."""
+
+    name: str
+    running: bool
+    ticked_at: datetime | None
+    due_at: datetime | None
+    error: str | None
+
+
 class DagsterClient:
     """One Dagster webserver; every method raises DagsterAwayError when it does not answer."""
 
@@ -99,6 +139,12 @@ class DagsterClient:
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def launch(
         self,
@@ -172,6 +218,25 @@ class DagsterClient:
             raise DagsterError(f"the code location does not load: {message}")
         return location.get("__typename") == "RepositoryLocation"
 
+    def daemons(self) -> list[DaemonState]:
+        """The loops that this instance needs."""
+        health = self._query(_DAEMONS, {})["instance"]["daemonHealth"]
+        return [
+            DaemonState(
+                each["daemonType"], bool(each["healthy"]), _moment(each["lastHeartbeatTime"])
+            )
+            for each in health["allDaemonStatuses"]
+            if each["required"]
+        ]
+
+    def schedules(self, since: datetime, until: datetime) -> list[ScheduleState]:
+        """Every schedule, with the last tick that was due between the two moments."""
+        asked = {"since": since.timestamp(), "until": until.timestamp()}
+        found = self._query(_SCHEDULES, asked)["schedulesOrError"]
+        if found["__typename"] != "Schedules":
+            raise DagsterError(f"Dagster does not list its schedules: {found}")
+        return [_schedule(each) for each in found["results"]]
+
     def _runs(self, found: Mapping[str, Any], limit: int | None) -> list[Run]:
         runs = self._query(_RUNS, {"filter": found, "limit": limit})["runsOrError"]
         if runs["__typename"] != "Runs":
@@ -211,6 +276,25 @@ def _run(found: Mapping[str, Any]) -> Run:
         created_at=datetime.fromtimestamp(found["creationTime"], UTC),
         started_at=_moment(found["startTime"]),
         ended_at=_moment(found["endTime"]),
+    )
+
+
+def _daemon(found: Mapping[str, Any]) -> DaemonState:
+    heard_at = _moment(found["lastHeartbeatTime"])
+    return DaemonState(found["daemonType"], bool(found["healthy"]), heard_at)
+
+
+def _schedule(found: Mapping[str, Any]) -> ScheduleState:
+    due = [each["timestamp"] for each in found["futureTicks"]["results"]]
+    ticks = found["scheduleState"]["ticks"]
+    last = ticks[0] if ticks else None
+    error = last["error"] if last else None
+    return ScheduleState(
+        name=found["name"],
+        running=found["scheduleState"]["status"] == "RUNNING",
+        ticked_at=_moment(last["timestamp"]) if last else None,
+        due_at=_moment(due[-1]) if due else None,
+        error=error["message"].strip().splitlines()[0] if error else None,
     )
 
 

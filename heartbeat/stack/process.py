@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from heartbeat.errors import SettingsError
+from heartbeat.json_log import PROCESS_VARIABLE, LogFormat
 from heartbeat.settings import Settings
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
@@ -21,6 +22,9 @@ DAEMON = "daemon"
 """The process that launches runs."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
+
+_QUIET_START = ("--log-level", "warning")
+"""For what Dagster's code server starts: until that has loaded the code, its lines are text."""
 
 # modules, since the scripts of a package are beside the interpreter in a venv only; -P as for a
 # script: no module of the folder that a process is started in takes the place of a library's
@@ -107,7 +111,18 @@ def become(name: str, settings: Settings) -> None:
     """Replace this process by the named one, so that signals reach it directly."""
     process = process_named(name, settings)
     write_dagster_home(settings)
-    os.execvpe(process.command[0], process.command, dict(environment(settings)))
+    command = _logged(process.command, settings)
+    variables = {**environment(settings), PROCESS_VARIABLE: name}
+    os.execvpe(command[0], command, variables)
+
+
+def _logged(command: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
+    """The command, run by what writes its log as the settings ask."""
+    begin = len(_RUN_MODULE)
+    if settings.log_format is LogFormat.TEXT or command[:begin] != _RUN_MODULE:
+        return command
+    quiet = _QUIET_START if CODE_MODULE in command else ()
+    return (*_RUN_MODULE, "heartbeat.logged", *command[begin:], *quiet)
 
 
 def code_location_problem(settings: Settings) -> str | None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from heartbeat.metrics.platform_metrics import FOLDER
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
 
 
@@ -25,7 +26,8 @@ def short_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="heartbeat-up-"))
-    stack = Up(folder / "home")
+    observed = {"HEARTBEAT_PLATFORM_METRICS": "on", "HEARTBEAT_LOG_FORMAT": "json"}
+    stack = Up(folder / "home", variables=observed)
     stack.start()
     yield stack
     if stack.is_running:
@@ -58,7 +60,7 @@ def test_the_first_start_lands_computes_and_shows_every_tile(up: Up) -> None:
     assert f"http://127.0.0.1:{up.ports['DAGSTER']}/" in up.said()
     metrics = up.api("/api/metrics")["metrics"]
     assert {metric["metric_id"] for metric in metrics} == {
-        path.stem for path in (REPOSITORY / "metrics").glob("*.sql")
+        path.stem for path in [*(REPOSITORY / "metrics").glob("*.sql"), *FOLDER.glob("*.sql")]
     }
     assert [metric["metric_id"] for metric in metrics if metric["signal"] != "ok"] == []
     assert all(metric["freshness"] == "fresh" for metric in metrics)
@@ -67,6 +69,48 @@ def test_the_first_start_lands_computes_and_shows_every_tile(up: Up) -> None:
     assert values["ledger_imbalance_eur"] == 0.01
     page = httpx.get(f"http://127.0.0.1:{up.ports['API']}/", timeout=30).text
     assert [metric["code"] for metric in metrics if metric["code"] not in page] == []
+
+
+def test_the_doctor_finds_every_part_well_that_runs(up: Up) -> None:
+    asked = subprocess.run(
+        [*HEARTBEAT, "doctor", "--json"],
+        env=up.environment,
+        capture_output=True,
+        text=True,
+        timeout=PATIENCE_SECONDS,
+        check=False,
+    )
+    found = {each["part"]: each for each in json.loads(asked.stdout)}
+    well = {"versions", "marts", "schema", "roles", "clock", "api", "screens"}
+    of_dagster = {"code location", "daemon", "queue", "schedules"}
+    assert [found[part] for part in well | of_dagster if found[part]["state"] != "ok"] == []
+    # only the daemon's environment has the addresses of the sources
+    assert found["source webbank"]["state"] == "warn"
+    assert asked.returncode == 0, asked.stderr
+
+
+def test_prometheus_is_told_what_the_wall_shows(up: Up) -> None:
+    text = httpx.get(f"http://127.0.0.1:{up.ports['API']}/metrics", timeout=30).text
+    told = dict(line.rsplit(" ", 1) for line in text.splitlines() if not line.startswith("#"))
+    assert float(told["heartbeat_dagster_up"]) == 1
+    assert float(told["heartbeat_tables"]) == 34
+    reds = sum(metric["status"] == "red" for metric in up.api("/api/metrics")["metrics"])
+    assert float(told['heartbeat_metrics{state="red"}']) == reds
+    assert any(name.startswith("heartbeat_refresh_disk_bytes{") for name in told)
+
+
+def test_every_process_writes_one_document_an_event(up: Up) -> None:
+    written: dict[str, set[str]] = {}
+    for name in ("api", "daemon", "webserver", "code-location"):
+        lines = (up.home / "logs" / f"{name}.log").read_text(encoding="utf-8").splitlines()
+        documents = [json.loads(line) for line in lines]
+        assert all({"time", "level", "logger", "message"} <= each.keys() for each in documents)
+        written[name] = {each["process"] for each in documents}
+        if name == "daemon":
+            assert any(each.get("run_id") and each.get("step") for each in documents)
+    assert written["api"] == {"api"}
+    assert written["webserver"] == {"webserver"}
+    assert written["daemon"] >= {"daemon", "worker"}
 
 
 def test_the_asset_graph_shows_what_a_metric_reads(up: Up) -> None:
