@@ -49,6 +49,7 @@ HEAVY = frozenset(
         "integration/test_operator_change.py",
         "integration/test_read_cache.py",
         "integration/test_schedules.py",
+        "integration/test_schema_versions.py",
         "integration/test_session_defaults.py",
         "integration/test_source_drift.py",
         "integration/test_source_drift_kept.py",

@@ -11,6 +11,7 @@ from pathlib import Path
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
+from heartbeat.stack.schema_wait import wait_for_schema
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
 
@@ -19,6 +20,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 DAEMON = "daemon"
 """The process that launches runs."""
+
+API = "api"
+"""The process that serves the pages."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
 
@@ -69,7 +73,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             "HEARTBEAT_DAGSTER_PORT",
         ),
         Process(
-            "api",
+            API,
             (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
@@ -104,8 +108,13 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def become(name: str, settings: Settings) -> None:
-    """Replace this process by the named one, so that signals reach it directly."""
+    """Replace this process by the named one, so that signals reach it directly.
+
+    All but the API wait for the migration first; the API answers meanwhile, with the reason.
+    """
     process = process_named(name, settings)
+    if name != API:
+        wait_for_schema(settings.database_url, name)
     write_dagster_home(settings)
     os.execvpe(process.command[0], process.command, dict(environment(settings)))
 
