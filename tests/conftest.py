@@ -28,6 +28,7 @@ HEAVY = frozenset(
         "integration/test_api_document.py",
         "integration/test_audit_pages.py",
         "integration/test_author_commands.py",
+        "integration/test_backup.py",
         "integration/test_bank_incidents.py",
         "integration/test_bank_truth.py",
         "integration/test_cli.py",
