@@ -39,6 +39,16 @@ def of_database(connection_string: str, name: str) -> str:
     return make_conninfo(connection_string, dbname=name)
 
 
+def for_command_line(connection_string: str) -> tuple[str, dict[str, str]]:
+    """What may stand on a command line, and variables for the password, which may not.
+
+    Every user of the machine reads the command lines of all.
+    """
+    parameters = {name: str(value) for name, value in conninfo_to_dict(connection_string).items()}
+    password = parameters.pop("password", None)
+    return make_conninfo(**parameters), {"PGPASSWORD": password} if password else {}
+
+
 def sqlalchemy_url(connection_string: str, **options: str) -> str:
     """The same for SQLAlchemy with psycopg2; `options` are settings of the session."""
     escaped = {name: value.replace(" ", r"\ ") for name, value in options.items()}

@@ -10,6 +10,7 @@ import typer
 
 from heartbeat.author_query import fault
 from heartbeat.cli import (
+    backup,
     cut,
     cut_new,
     doctor,
@@ -40,6 +41,7 @@ cut.app.command("new")(cut_new.new)
 app.add_typer(cut.app, name="cut")
 for command in (
     *(stack.up, stack.serve, stack.migrate, stack.validate),
+    *(backup.backup, backup.restore),
     *(work.refresh, ingest.ingest, work.compute, work.benchmark, work.segments, today.today),
     doctor.doctor,
 ):

@@ -11,10 +11,9 @@ from contextlib import nullcontext
 from typing import Annotated
 
 import typer
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from heartbeat.cli.marts import opened_marts
-from heartbeat.connection_string import of_database
+from heartbeat.connection_string import for_command_line, of_database
 from heartbeat.embedded_postgres import PSQL
 from heartbeat.errors import HeartbeatError
 from heartbeat.settings import Settings
@@ -38,19 +37,12 @@ def psql(
     program = _program()
     embedded = settings.explicit_database_url is None
     with opened_marts() if embedded else nullcontext(settings):
-        target, secret = _connection(settings.database_url)
+        target, secret = for_command_line(settings.database_url)
         # Ctrl-C is for psql, which then cancels a statement; psql sets a handler of its own
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         command = [program, f"--dbname={target}", *_on_server(target, arguments or ())]
         ended = subprocess.run(command, env={**os.environ, **secret}, check=False)
     sys.exit(ended.returncode)
-
-
-def _connection(url: str) -> tuple[str, dict[str, str]]:
-    """What may stand on a command line, and the password, which may not: others read it there."""
-    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    password = parameters.pop("password", None)
-    return make_conninfo(**parameters), {"PGPASSWORD": password} if password else {}
 
 
 def _on_server(target: str, arguments: Sequence[str]) -> Iterator[str]:

@@ -21,7 +21,7 @@ class LockWaitError(HeartbeatError):
     """Another session kept a table locked for longer than we wait."""
 
     def __init__(self, table: tuple[str, str], holders: Sequence[Holder]) -> None:
-        held = " and ".join(map(_told, holders)) or "a session that has ended since"
+        held = " and ".join(map(told, holders)) or "a session that has ended since"
         super().__init__(
             f"waited too long for a lock on {'.'.join(table)}, which is held by {held}; "
             "end that transaction, or wait for it"
@@ -47,7 +47,8 @@ def naming_lock_holders(connection: Connection[Any], table: tuple[str, str]) -> 
         raise lock_wait(connection, table) from error
 
 
-def _told(holder: Holder) -> str:
+def told(holder: Holder) -> str:
+    """Who it is, and since when: "process 4711 (heartbeat) since 2026-03-31 09:12:00 UTC"."""
     pid, application, since = holder
     if pid is None:
         return "a prepared transaction"

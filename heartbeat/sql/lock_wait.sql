@@ -15,3 +15,16 @@ where l.locktype = 'relation'
   and l.granted
   and l.pid is distinct from pg_backend_pid()
 order by since, l.pid
+
+-- name: holders_of_schema
+-- Who holds a lock on a table of schema heartbeat, the oldest transaction first.
+select distinct l.pid, coalesce(nullif(a.application_name, ''), a.usename::text) as application, a.xact_start as since
+from pg_catalog.pg_locks l
+join pg_catalog.pg_class c on c.oid = l.relation
+left join pg_catalog.pg_stat_activity a on a.pid = l.pid
+where l.locktype = 'relation'
+  and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
+  and c.relnamespace = 'heartbeat'::regnamespace
+  and l.granted
+  and l.pid is distinct from pg_backend_pid()
+order by since, l.pid

@@ -12,6 +12,7 @@ from pathlib import Path
 from heartbeat.errors import SettingsError
 from heartbeat.json_log import PROCESS_VARIABLE, LogFormat
 from heartbeat.settings import Settings
+from heartbeat.stack.schema_wait import wait_for_schema
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
 
@@ -20,6 +21,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 DAEMON = "daemon"
 """The process that launches runs."""
+
+API = "api"
+"""The process that serves the pages."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
 
@@ -73,7 +77,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             "HEARTBEAT_DAGSTER_PORT",
         ),
         Process(
-            "api",
+            API,
             (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
@@ -108,8 +112,13 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def become(name: str, settings: Settings) -> None:
-    """Replace this process by the named one, so that signals reach it directly."""
+    """Replace this process by the named one, so that signals reach it directly.
+
+    All but the API wait for the migration first; the API answers meanwhile, with the reason.
+    """
     process = process_named(name, settings)
+    if name != API:
+        wait_for_schema(settings.database_url, name)
     write_dagster_home(settings)
     command = _logged(process.command, settings)
     variables = {**environment(settings), PROCESS_VARIABLE: name}
