@@ -11,6 +11,7 @@ from pathlib import Path
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
+from heartbeat.stack.guard import Guarded
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
 
@@ -21,6 +22,8 @@ DAEMON = "daemon"
 """The process that launches runs."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
+
+_NEVER_SECONDS = 10 * 365 * 24 * 3600
 
 # modules, since the scripts of a package are beside the interpreter in a venv only; -P as for a
 # script: no module of the folder that a process is started in takes the place of a library's
@@ -36,11 +39,14 @@ class Process:
     port: int | None
     """The TCP port that it listens on."""
     port_setting: str | None
+    question: str
+    """What its guard asks it: probe.py."""
 
 
 def processes(settings: Settings) -> tuple[Process, ...]:
     """Every process that Heartbeat itself runs, in the order in which they start."""
     bind = settings.bind_host
+    asked = _asked_at(bind)
     workspace = str(REPOSITORY / "workspace.yaml")
     return (
         Process(
@@ -49,15 +55,20 @@ def processes(settings: Settings) -> tuple[Process, ...]:
                 *(*_RUN_MODULE, "dagster", "code-server", "start"),
                 *("--module-name", CODE_MODULE, "--location-name", "heartbeat"),
                 *("--host", bind, "--port", str(settings.code_port)),
+                # its guard sees to it that no child is left: one that only has not been heard of,
+                # since the machine slept, must not end
+                *("--heartbeat-ttl", str(_NEVER_SECONDS)),
             ),
             settings.code_port,
             "HEARTBEAT_CODE_PORT",
+            f"grpc://{asked}:{settings.code_port}",
         ),
         Process(
             DAEMON,
             (*_RUN_MODULE, "dagster._daemon", "run", "--workspace", workspace),
             None,
             None,
+            "daemon:",
         ),
         Process(
             "webserver",
@@ -67,14 +78,23 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             ),
             settings.dagster_port,
             "HEARTBEAT_DAGSTER_PORT",
+            f"graphql://{asked}:{settings.dagster_port}/graphql",
         ),
         Process(
             "api",
             (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
+            f"http://{asked}:{settings.api_port}/healthz",
         ),
     )
+
+
+def _asked_at(bind_host: str) -> str:
+    """Where this machine reaches what listens there, as a host in a URL."""
+    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+    host = every.get(bind_host, bind_host)
+    return f"[{host}]" if ":" in host else host
 
 
 def process_named(name: str, settings: Settings) -> Process:
@@ -104,10 +124,18 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def become(name: str, settings: Settings) -> None:
-    """Replace this process by the named one, so that signals reach it directly."""
+    """Replace this process by the guard of the named one."""
     process = process_named(name, settings)
     write_dagster_home(settings)
-    os.execvpe(process.command[0], process.command, dict(environment(settings)))
+    guarded = Guarded(
+        name,
+        str(settings.home),
+        process.command,
+        process.question,
+        one_a_database=name == DAEMON,
+    )
+    command = guarded.guard_command()
+    os.execvpe(command[0], command, dict(environment(settings)))
 
 
 def code_location_problem(settings: Settings) -> str | None:
