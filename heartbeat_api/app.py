@@ -22,6 +22,7 @@ from heartbeat_api import (
     metric_page_routes,
     metric_routes,
     page_routes,
+    readiness_routes,
     refresh_routes,
     typeface_routes,
     watchlist_routes,
@@ -36,12 +37,14 @@ from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.negotiation import Negotiation
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.problem import install_problem_handlers
+from heartbeat_api.readiness import read_dagster_state
 from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState, WallPage
 
 _DAGSTER_SECONDS = 10.0
+_STATE_SECONDS = 2.5
 
 
 class _StaticFolder(StaticFiles):
@@ -66,6 +69,8 @@ def create_app(settings: Settings) -> FastAPI:
     changes = Changes(settings.database_url)
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
+    asked_of_state = DagsterClient(settings.dagster_url, timeout_seconds=_STATE_SECONDS)
+    state = Holder(partial(read_dagster_state, asked_of_state))
     listener = ChangeListener(settings.database_url, snapshots.reading)
     displays = Displays(database)
 
@@ -75,7 +80,17 @@ def create_app(settings: Settings) -> FastAPI:
         listener.open()
         displays.open()
         yield
-        for each in (listener, displays, snapshots, changes, jobs, dagster, database):
+        for each in (
+            listener,
+            displays,
+            snapshots,
+            changes,
+            jobs,
+            state,
+            asked_of_state,
+            dagster,
+            database,
+        ):
             each.close()
 
     app = FastAPI(
@@ -91,6 +106,7 @@ def create_app(settings: Settings) -> FastAPI:
         database=database,
         snapshots=snapshots,
         jobs=jobs,
+        dagster=state,
         displays=displays,
         wall_page=wall_page,
         shell=shell,
@@ -127,6 +143,7 @@ def _install(app: FastAPI) -> None:
     app.state.routes = []  # those of an included router are not among the app's own
     for routes in (
         refresh_routes,
+        readiness_routes,
         metric_routes,
         watchlist_routes,
         display_routes,

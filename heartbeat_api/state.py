@@ -14,6 +14,7 @@ from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.readiness import DagsterState
 from heartbeat_api.representation import Representation
 from heartbeat_api.shell import Frame, Shell
 from heartbeat_api.snapshot import Snapshot
@@ -31,6 +32,7 @@ class ApiState:
     database: Database
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
+    dagster: Holder[DagsterState]
     displays: Displays
     wall_page: WallPage
     shell: Shell

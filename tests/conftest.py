@@ -47,6 +47,7 @@ HEAVY = frozenset(
         "integration/test_landing_waits.py",
         "integration/test_metric_assets.py",
         "integration/test_operator_change.py",
+        "integration/test_process_guard.py",
         "integration/test_read_cache.py",
         "integration/test_schedules.py",
         "integration/test_session_defaults.py",

@@ -1,5 +1,6 @@
 """Commands that run the stack."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -74,6 +75,23 @@ def probe(name: Annotated[str, typer.Argument(help="code-location, daemon, ...")
     if answer.verdict is not Verdict.WORKS:
         raise HeartbeatError(f"{name} {answer.verdict.value}: {answer}")
     typer.echo(f"{name} {answer}")
+
+
+def systemd(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to write the units; without it they are printed.")
+    ] = None,
+) -> None:
+    """Write the processes as systemd units, for a machine without Docker."""
+    from heartbeat.stack.systemd import units, write_units
+
+    settings = Settings.load()
+    if folder is None:
+        for name, text in units(settings).items():
+            typer.echo(f"# {name}\n{text}")
+        return
+    for path in write_units(settings, folder):
+        typer.echo(path)
 
 
 def migrate() -> None:

@@ -76,6 +76,11 @@ query { workspaceLocationEntryOrError(name: "heartbeat") {
   } }
 } }
 """
+_HEARTBEATS = """
+query { instance { daemonHealth { allDaemonStatuses {
+  daemonType required lastHeartbeatTime
+} } } }
+"""
 _ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 
@@ -171,6 +176,15 @@ class DagsterClient:
                 return False
             raise DagsterError(f"the code location does not load: {message}")
         return location.get("__typename") == "RepositoryLocation"
+
+    def heartbeats(self) -> dict[str, datetime | None]:
+        """When each part of the daemon last wrote that it works; None: never."""
+        health = self._query(_HEARTBEATS, {})["instance"]["daemonHealth"]
+        return {
+            each["daemonType"]: _moment(each["lastHeartbeatTime"])
+            for each in health["allDaemonStatuses"]
+            if each["required"]
+        }
 
     def _runs(self, found: Mapping[str, Any], limit: int | None) -> list[Run]:
         runs = self._query(_RUNS, {"filter": found, "limit": limit})["runsOrError"]
