@@ -105,7 +105,8 @@ def _queue(runs: Sequence[Run], now: datetime) -> Part:
         return WELL
     minutes = waited.total_seconds() / 60
     return _ill(
-        f"{minutes:.0f} minutes after the first of {counted(len(queued), 'waiting run')} none goes on"
+        f"{minutes:.0f} minutes after the first of "
+        f"{counted(len(queued), 'waiting run')} none goes on"
     )
 
 

@@ -79,7 +79,9 @@ class Watched:
     def ends(self) -> None:
         for guard in self._guards:
             guard.kill()
-            guard.communicate()
+            guard.wait()
+            assert guard.stdout is not None
+            guard.stdout.close()
         self.locks.end(5)
         assert not self.locks.is_held()
 
@@ -176,12 +178,13 @@ class Daemons:
             "daemon", str(self.folder / name), ("sleep", "600"), None, one_a_database=True
         )
         (self.folder / name).mkdir(exist_ok=True)
-        guard = subprocess.Popen(
-            [sys.executable, "-c", _QUICK, guarded.guard_command()[-1]],
-            stdout=subprocess.DEVNULL,
-            stderr=(self.folder / f"{name}.log").open("ab"),
-            env=self._environment,
-        )
+        with (self.folder / f"{name}.log").open("ab") as log:
+            guard = subprocess.Popen(
+                [sys.executable, "-c", _QUICK, guarded.guard_command()[-1]],
+                stdout=subprocess.DEVNULL,
+                stderr=log,
+                env=self._environment,
+            )
         self._guards.append(guard)
         return guard
 
