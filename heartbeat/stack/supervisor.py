@@ -27,6 +27,7 @@ _STOP_SECONDS = 40
 """Longer than a guard takes to end its process."""
 _ANSWER_SECONDS = 60.0
 """Longer than it takes to stop a program, which it answers when it has done."""
+_LOG_BYTES, _OLDER_LOGS = "10MB", "2"
 _GIVEN_UP = frozenset({"FATAL", "UNKNOWN"})
 
 
@@ -156,6 +157,8 @@ class Supervisor:
         parser["supervisord"] = {
             "logfile": _escaped(self._folder / "logs" / "supervisord.log"),
             "pidfile": _escaped(self._folder / "supervisord.pid"),
+            "logfile_maxbytes": _LOG_BYTES,
+            "logfile_backups": _OLDER_LOGS,
             "nodaemon": "true",
             "silent": "true",
             "loglevel": "info",
@@ -181,8 +184,8 @@ class Supervisor:
             "killasgroup": "true",
             "redirect_stderr": "true",
             "stdout_logfile": _escaped(self._folder / "logs" / f"{program.name}.log"),
-            "stdout_logfile_maxbytes": "10MB",
-            "stdout_logfile_backups": "2",
+            "stdout_logfile_maxbytes": _LOG_BYTES,
+            "stdout_logfile_backups": _OLDER_LOGS,
         }
 
     def _log_tail(self, name: str) -> str:
