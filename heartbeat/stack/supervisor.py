@@ -118,12 +118,16 @@ class Supervisor:
                 self.start_program(name)
         return given_up
 
+    def wake(self) -> None:
+        """Let it go on where somebody has stopped it: it could neither hear nor do anything."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
     def stop(self, seconds: float) -> bool:
         """Stop all programs, the latest stage first, and supervisord; whether that was done."""
         if self._process is None:
             return True
         self._process.terminate()
-        self._process.send_signal(signal.SIGCONT)
         with suppress(subprocess.TimeoutExpired):
             self._process.wait(seconds)
         return self._process.poll() is not None

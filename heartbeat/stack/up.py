@@ -257,6 +257,7 @@ class Stack:
     def _stop(self, supervisor: Supervisor) -> None:
         """End the runs while the databases can still hear of it, then everything else."""
         if supervisor.running:
+            supervisor.wake()
             with suppress(OSError, http.client.HTTPException, xmlrpc.client.Error):
                 supervisor.stop_program(DAEMON)
                 stop_workers(WorkerLocks(self._settings.run_workers))
