@@ -29,7 +29,10 @@ _SERVER_OPTIONS = {
     "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    # what may lie on the disk beside the data
     "max_wal_size": "2GB",
+    "max_slot_wal_keep_size": "2GB",
+    "temp_file_limit": "8GB",
     "log_min_messages": "error",
 }
 

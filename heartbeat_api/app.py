@@ -24,6 +24,7 @@ from heartbeat_api import (
     metric_routes,
     monitoring_routes,
     page_routes,
+    readiness_routes,
     refresh_routes,
     typeface_routes,
     watchlist_routes,
@@ -40,6 +41,7 @@ from heartbeat_api.negotiation import Negotiation
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.platform_watch import PlatformWatch
 from heartbeat_api.problem import install_problem_handlers
+from heartbeat_api.readiness import read_dagster_state
 from heartbeat_api.request_metrics import MeasuredRequests
 from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
@@ -48,6 +50,7 @@ from heartbeat_api.state import ApiState, WallPage
 
 _DAGSTER_SECONDS = 10.0
 _LOOKING_SECONDS = 5.0
+_STATE_SECONDS = 2.5
 
 
 class _StaticFolder(StaticFiles):
@@ -72,6 +75,8 @@ def create_app(settings: Settings) -> FastAPI:
     changes = Changes(settings.database_url)
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
+    asked_of_state = DagsterClient(settings.dagster_url, timeout_seconds=_STATE_SECONDS)
+    state = Holder(partial(read_dagster_state, asked_of_state))
     listener = ChangeListener(settings.database_url, snapshots.reading)
     displays = Displays(database)
     looking = DagsterClient(settings.dagster_url, timeout_seconds=_LOOKING_SECONDS)
@@ -85,7 +90,18 @@ def create_app(settings: Settings) -> FastAPI:
         displays.open()
         watch.open()
         yield
-        for each in (listener, displays, watch, snapshots, changes, jobs, dagster, database):
+        for each in (
+            listener,
+            displays,
+            watch,
+            snapshots,
+            changes,
+            jobs,
+            state,
+            asked_of_state,
+            dagster,
+            database,
+        ):
             each.close()
 
     app = FastAPI(
@@ -101,6 +117,7 @@ def create_app(settings: Settings) -> FastAPI:
         database=database,
         snapshots=snapshots,
         jobs=jobs,
+        dagster=state,
         displays=displays,
         watch=watch,
         monitoring=monitoring,
@@ -141,6 +158,7 @@ def _install(app: FastAPI) -> None:
     app.state.routes = []  # those of an included router are not among the app's own
     for routes in (
         refresh_routes,
+        readiness_routes,
         metric_routes,
         watchlist_routes,
         display_routes,

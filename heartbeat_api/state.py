@@ -16,6 +16,7 @@ from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.monitoring import Monitoring
 from heartbeat_api.operators import OperatorPolicy
 from heartbeat_api.platform_watch import PlatformWatch
+from heartbeat_api.readiness import DagsterState
 from heartbeat_api.representation import Representation
 from heartbeat_api.shell import Frame, Shell
 from heartbeat_api.snapshot import Snapshot
@@ -33,6 +34,7 @@ class ApiState:
     database: Database
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
+    dagster: Holder[DagsterState]
     displays: Displays
     watch: PlatformWatch
     monitoring: Monitoring

@@ -40,8 +40,17 @@ app.add_typer(metric.app, name="metric")
 cut.app.command("new")(cut_new.new)
 app.add_typer(cut.app, name="cut")
 for command in (
-    *(stack.up, stack.serve, stack.migrate, stack.validate),
     *(backup.backup, backup.restore),
+    *(
+        stack.up,
+        stack.down,
+        stack.ps,
+        stack.serve,
+        stack.probe,
+        stack.systemd,
+        stack.migrate,
+        stack.validate,
+    ),
     *(work.refresh, ingest.ingest, work.compute, work.benchmark, work.segments, today.today),
     doctor.doctor,
 ):

@@ -6,19 +6,20 @@ from collections.abc import Sequence
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
+from heartbeat.stack.port_user import port_user
 from heartbeat.stack.process import Process
 
 _LEAST_FREE_BYTES = 500 * 1024 * 1024
 
 
-def check_before_start(settings: Settings, processes: Sequence[Process]) -> None:
-    """Raise SettingsError for a state folder, a disk or a port that cannot be used."""
-    _check_home(settings)
+def check_ports(settings: Settings, processes: Sequence[Process]) -> None:
+    """Raise SettingsError for a port that cannot be used."""
     for process in processes:
         _check_port(settings.bind_host, process)
 
 
-def _check_home(settings: Settings) -> None:
+def check_home(settings: Settings) -> None:
+    """Raise SettingsError for a state folder or a disk that cannot be used."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
         probe = settings.home / ".writable"
@@ -40,12 +41,15 @@ def _check_home(settings: Settings) -> None:
 def _check_port(host: str, process: Process) -> None:
     if process.port is None:
         return
-    with socket.socket() as probe:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host, process.port))
         except OSError as error:
+            user = port_user(process.port)
             raise SettingsError(
-                f"port {process.port} for {process.name} cannot be used ({error.strerror}); "
+                f"port {process.port} for {process.name} cannot be used ({error.strerror}"
+                f"{f': {user}' if user else ''}); "
                 f"stop what uses it or set {process.port_setting} to another port"
             ) from error

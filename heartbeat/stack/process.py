@@ -12,6 +12,7 @@ from pathlib import Path
 from heartbeat.errors import SettingsError
 from heartbeat.json_log import PROCESS_VARIABLE, LogFormat
 from heartbeat.settings import Settings
+from heartbeat.stack.guard import Guarded
 from heartbeat.stack.schema_wait import wait_for_schema
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
@@ -29,6 +30,7 @@ CODE_MODULE = "heartbeat_assets.definitions"
 
 _QUIET_START = ("--log-level", "warning")
 """For what Dagster's code server starts: until that has loaded the code, its lines are text."""
+_NEVER_SECONDS = 10 * 365 * 24 * 3600
 
 # modules, since the scripts of a package are beside the interpreter in a venv only; -P as for a
 # script: no module of the folder that a process is started in takes the place of a library's
@@ -44,11 +46,14 @@ class Process:
     port: int | None
     """The TCP port that it listens on."""
     port_setting: str | None
+    question: str
+    """What its guard asks it: probe.py."""
 
 
 def processes(settings: Settings) -> tuple[Process, ...]:
     """Every process that Heartbeat itself runs, in the order in which they start."""
     bind = settings.bind_host
+    asked = _asked_at(bind)
     workspace = str(REPOSITORY / "workspace.yaml")
     return (
         Process(
@@ -57,15 +62,20 @@ def processes(settings: Settings) -> tuple[Process, ...]:
                 *(*_RUN_MODULE, "dagster", "code-server", "start"),
                 *("--module-name", CODE_MODULE, "--location-name", "heartbeat"),
                 *("--host", bind, "--port", str(settings.code_port)),
+                # its guard sees to it that no child is left: one that only has not been heard of,
+                # since the machine slept, must not end
+                *("--heartbeat-ttl", str(_NEVER_SECONDS)),
             ),
             settings.code_port,
             "HEARTBEAT_CODE_PORT",
+            f"grpc://{asked}:{settings.code_port}",
         ),
         Process(
             DAEMON,
             (*_RUN_MODULE, "dagster._daemon", "run", "--workspace", workspace),
             None,
             None,
+            "daemon:",
         ),
         Process(
             "webserver",
@@ -75,14 +85,23 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             ),
             settings.dagster_port,
             "HEARTBEAT_DAGSTER_PORT",
+            f"graphql://{asked}:{settings.dagster_port}/graphql",
         ),
         Process(
             API,
             (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
+            f"http://{asked}:{settings.api_port}/healthz",
         ),
     )
+
+
+def _asked_at(bind_host: str) -> str:
+    """Where this machine reaches what listens there, as a host in a URL."""
+    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
+    host = every.get(bind_host, bind_host)
+    return f"[{host}]" if ":" in host else host
 
 
 def process_named(name: str, settings: Settings) -> Process:
@@ -112,7 +131,7 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def become(name: str, settings: Settings) -> None:
-    """Replace this process by the named one, so that signals reach it directly.
+    """Replace this process by the guard of the named one.
 
     All but the API wait for the migration first; the API answers meanwhile, with the reason.
     """
@@ -120,7 +139,14 @@ def become(name: str, settings: Settings) -> None:
     if name != API:
         wait_for_schema(settings.database_url, name)
     write_dagster_home(settings)
-    command = _logged(process.command, settings)
+    guarded = Guarded(
+        name,
+        str(settings.home),
+        _logged(process.command, settings),
+        process.question,
+        one_a_database=name == DAEMON,
+    )
+    command = guarded.guard_command()
     variables = {**environment(settings), PROCESS_VARIABLE: name}
     os.execvpe(command[0], command, variables)
 

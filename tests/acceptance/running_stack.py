@@ -74,6 +74,12 @@ class Up:
         self._process.send_signal(number)
         return self._process.wait(PATIENCE_SECONDS)
 
+    def kill(self) -> None:
+        """Kill `heartbeat up` alone; what it started lives on."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def cut_the_power(self) -> None:
         """Kill every process at once, so that none can clean up."""
         assert self._process is not None

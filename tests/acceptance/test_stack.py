@@ -1,6 +1,7 @@
 """`heartbeat up`, as a person uses it: start, look, stop, start again, and what can be wrong."""
 
 import json
+import os
 import shutil
 import signal
 import socket
@@ -10,9 +11,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
+from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.metrics.platform_metrics import FOLDER
+from tests.acceptance.process_tree import CHILD, FORK_SERVER, ProcessTree
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
 
 
@@ -36,8 +40,12 @@ def up() -> Iterator[Up]:
 
 
 def run_up(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    return run_heartbeat(environment, "up", "--demo")
+
+
+def run_heartbeat(environment: dict[str, str], *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*HEARTBEAT, "up", "--demo"],
+        [*HEARTBEAT, *arguments],
         env=environment,
         cwd=REPOSITORY,
         capture_output=True,
@@ -155,20 +163,49 @@ def test_a_run_of_ingest_takes_the_one_slot_of_its_pool(up: Up) -> None:
 
 def test_a_second_start_on_the_same_folder_is_refused_in_one_line(up: Up) -> None:
     other_ports = Up(up.home).environment
-    assert "already runs with state folder" in the_one_line(run_up(other_ports))
+    line = the_one_line(run_up(other_ports))
+    assert "already runs with state folder" in line
+    assert f"process {ProcessTree(up).pid('up')} " in line
+    assert "heartbeat down" in line
 
 
-def test_a_killed_process_comes_back(up: Up) -> None:
-    victim = next(iter(up.named("heartbeat_api")))
-    victim.kill()
+def test_a_second_stack_on_the_same_database_is_refused_and_told_whose_it_is(
+    up: Up, short_folder: Path
+) -> None:
+    other = Up(short_folder / "home")
+    server = EmbeddedPostgres(up.home / "postgres")
+    environment = other.environment | {"HEARTBEAT_DATABASE_URL": server.url("marts")}
+    refused = run_heartbeat(environment, "up")
+    assert refused.returncode == 1
+    line = refused.stderr.strip().splitlines()[-1]
+    assert "another daemon works on this database: heartbeat daemon, " in line
+    assert str(up.home)[:20] in line
+    assert other.processes() == []
 
-    def serves_again() -> bool:
-        try:
-            return len(up.api("/api/metrics")["metrics"]) > 0
-        except httpx.HTTPError:
-            return False
 
-    up.wait_until(lambda: not victim.is_running() and serves_again(), "answer of the API")
+def test_ps_shows_every_process_and_that_it_answers(up: Up) -> None:
+    shown = run_heartbeat(up.environment, "ps").stdout.splitlines()
+    for name in ("api", "code-location", "daemon", "webserver", "marts"):
+        (line,) = (each for each in shown if each.split()[0] == name)
+        assert line.rstrip().endswith("answers"), line
+        assert str(ProcessTree(up).pid(name)) in line
+
+
+def test_whatever_is_killed_comes_back(up: Up) -> None:
+    tree = ProcessTree(up)
+    up.wait_until(tree.is_whole, "whole tree")
+    names = (CHILD, FORK_SERVER, "daemon", "guard of webserver", "api", "marts")
+    killed = {name: tree.send(name, signal.SIGKILL) for name in names}
+    up.wait_until(lambda: not any(map(psutil.pid_exists, killed.values())), "end of what is killed")
+    up.wait_until(tree.is_whole, "whole tree")
+    assert {metric["signal"] for metric in up.api("/api/metrics")["metrics"]} == {"ok"}
+
+
+def test_after_supervisord_was_killed_everything_is_started_again(up: Up) -> None:
+    tree = ProcessTree(up)
+    killed = tree.send("supervisord", signal.SIGKILL)
+    up.wait_until(lambda: tree.is_whole() and tree.pid("supervisord") != killed, "whole tree")
+    assert "supervisord has ended; starting everything again" in up.said()
 
 
 def test_ctrl_c_leaves_no_process_and_no_lock(up: Up) -> None:
@@ -179,6 +216,26 @@ def test_ctrl_c_leaves_no_process_and_no_lock(up: Up) -> None:
         *("postmaster.pid", "supervisor.sock", "supervisord.pid", ".s.PGSQL.5432"),
     }
     assert leftovers == set()
+
+
+def test_a_start_after_up_was_killed_ends_what_it_left_and_goes_on(up: Up) -> None:
+    up.start()
+    up.wait_for("Cockpit")
+    tree = ProcessTree(up)
+    before = tree.pids()
+    up.kill()
+    assert set(tree.pids()) & set(before), "what it had started lives on"
+    up.start()
+    up.wait_for("Ending what is left of an earlier `heartbeat up`")
+    up.wait_for("Cockpit")
+    assert not set(tree.pids()) & set(before)
+    up.kill()
+    ended = run_heartbeat(up.environment, "down")
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "Everything has ended.")
+    assert "daemon (process " in ended.stdout
+    assert up.processes() == []
+    assert run_heartbeat(up.environment, "down").stdout == "Nothing runs.\n"
+    assert run_heartbeat(up.environment, "ps").stdout == "Nothing runs.\n"
 
 
 def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up) -> None:
@@ -210,6 +267,7 @@ def test_a_port_in_use_is_one_line_that_names_the_setting(short_folder: Path) ->
         taken.listen()
         line = the_one_line(run_up(stack.environment))
     assert f"port {stack.ports['DAGSTER']}" in line
+    assert f"process {os.getpid()}, " in line
     assert "HEARTBEAT_DAGSTER_PORT" in line
 
 
