@@ -1,5 +1,6 @@
 """The application: routes, errors, headers, and the life of the database pool."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -34,12 +35,16 @@ from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.negotiation import Negotiation
-from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.operators import Operators
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState, WallPage
+from heartbeat_web.door import Door
+from heartbeat_web.hosts import named_hosts
+from heartbeat_web.operators import OperatorPolicy
+from heartbeat_web.refusal import RefusalLog
 
 _DAGSTER_SECONDS = 10.0
 
@@ -58,10 +63,13 @@ class _StaticFolder(StaticFiles):
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
     database = Database(settings.database_url)
-    dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
+    dagster = DagsterClient.of(settings, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     docs = DocsFolder(settings.project / "docs")
-    shell = Shell(docs.exists, settings.feedback_url, settings.zone)
+    refusals = RefusalLog(logging.getLogger("heartbeat_api.refusals"))
+    hosts = named_hosts(settings, settings.public_url)
+    operators = Operators(OperatorPolicy(settings, hosts), refusals)
+    shell = Shell(docs.exists, settings.feedback_url, settings.zone, operators.closed)
     wall_page = partial(page_routes.wall_page, shell=shell)
     changes = Changes(settings.database_url)
     snapshots = _snapshots(database, settings, wall_page, changes)
@@ -96,9 +104,12 @@ def create_app(settings: Settings) -> FastAPI:
         shell=shell,
         docs=docs,
         desk=desk,
-        operators=OperatorPolicy(settings),
+        operators=operators,
     )
     _install(app)
+    # the last that is added is the first that a request meets
+    identity = (settings.identity_header,)
+    app.add_middleware(Door, hosts=hosts, log=refusals, single_headers=identity)
     app.openapi = partial(api_document.openapi, app)  # type: ignore[method-assign]
     return app
 

@@ -13,7 +13,7 @@ from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
-from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.operators import Operators
 from heartbeat_api.representation import Representation
 from heartbeat_api.shell import Frame, Shell
 from heartbeat_api.snapshot import Snapshot
@@ -36,7 +36,7 @@ class ApiState:
     shell: Shell
     docs: DocsFolder
     desk: RefreshDesk
-    operators: OperatorPolicy
+    operators: Operators
 
     def frame(self, current: str) -> Frame:
         """The frame of a page that needs no reading of its own."""

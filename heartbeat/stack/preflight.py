@@ -15,7 +15,7 @@ def check_before_start(settings: Settings, processes: Sequence[Process]) -> None
     """Raise SettingsError for a state folder, a disk or a port that cannot be used."""
     _check_home(settings)
     for process in processes:
-        _check_port(settings.bind_host, process)
+        _check_port(settings, process)
 
 
 def _check_home(settings: Settings) -> None:
@@ -37,13 +37,22 @@ def _check_home(settings: Settings) -> None:
         )
 
 
-def _check_port(host: str, process: Process) -> None:
+def _check_port(settings: Settings, process: Process) -> None:
     if process.port is None:
         return
-    with socket.socket() as probe:
+    host = settings.code_bind_host if process.port == settings.code_port else settings.bind_host
+    try:
+        (family, *_, address), *_ = socket.getaddrinfo(
+            host or None, process.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"HEARTBEAT_BIND_HOST: {host!r} is no address of this machine ({error.strerror})"
+        ) from error
+    with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, process.port))
+            probe.bind(address)
         except OSError as error:
             raise SettingsError(
                 f"port {process.port} for {process.name} cannot be used ({error.strerror}); "

@@ -1,6 +1,7 @@
 """The long-running processes; `heartbeat serve NAME` becomes one, here or in a container."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -40,7 +41,6 @@ class Process:
 
 def processes(settings: Settings) -> tuple[Process, ...]:
     """Every process that Heartbeat itself runs, in the order in which they start."""
-    bind = settings.bind_host
     workspace = str(REPOSITORY / "workspace.yaml")
     return (
         Process(
@@ -48,7 +48,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             (
                 *(*_RUN_MODULE, "dagster", "code-server", "start"),
                 *("--module-name", CODE_MODULE, "--location-name", "heartbeat"),
-                *("--host", bind, "--port", str(settings.code_port)),
+                *("--host", settings.code_bind_host, "--port", str(settings.code_port)),
             ),
             settings.code_port,
             "HEARTBEAT_CODE_PORT",
@@ -61,10 +61,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
         ),
         Process(
             "webserver",
-            (
-                *(*_RUN_MODULE, "dagster_webserver", "--workspace", workspace),
-                *("--host", bind, "--port", str(settings.dagster_port)),
-            ),
+            (*_RUN_MODULE, "dagster_guard", workspace),
             settings.dagster_port,
             "HEARTBEAT_DAGSTER_PORT",
         ),
@@ -130,3 +127,19 @@ def write_dagster_home(settings: Settings) -> None:
     """Give Dagster its instance folder with this version's `dagster.yaml`."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    _make_dagster_token(settings)
+
+
+def _make_dagster_token(settings: Settings) -> None:
+    """Make the token with which API and command line launch runs, if there is none."""
+    if settings.dagster_token is not None:
+        return
+    with tempfile.NamedTemporaryFile("w", dir=settings.home, delete=False) as made:  # is 0600
+        made.write(secrets.token_urlsafe(32))
+    try:
+        # of two processes that start at once one makes it
+        os.link(made.name, settings.dagster_token_file)
+    except FileExistsError:
+        pass
+    finally:
+        Path(made.name).unlink()
