@@ -15,6 +15,8 @@ KEEP_ALIVE_SECONDS = 15
 UNREAD_SECONDS = 60.0
 """How long a client may leave an answer unread before its connection is cut."""
 _LOOK_SECONDS = 2.0
+_MOST_PIPELINED = 20
+"""Requests that wait on one connection for the answer of another; no browser sends any so."""
 _LONGEST_REST = 1_000_000
 """Bytes of a body that nobody reads any more, since the answer was sent before."""
 
@@ -72,6 +74,9 @@ class BoundedProtocol(HttpToolsProtocol):
         size = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
         if size > LONGEST_HEAD:
             self._refuse_head()
+            return
+        if len(self.pipeline) >= _MOST_PIPELINED:
+            self.transport.abort()
             return
         self._body_is_open = True
         self._rest_bytes = 0

@@ -10,11 +10,12 @@ from fastapi import FastAPI
 
 from heartbeat.settings import Settings
 from heartbeat_api.app import create_app
+from heartbeat_web.door import App
 from heartbeat_web.server import server_config
 
 
 @contextmanager
-def served(app: FastAPI) -> Iterator[str]:
+def served(app: App) -> Iterator[str]:
     """Serve the app; gives its origin. Connections wait from the start until it answers."""
     listener = socket.create_server(("127.0.0.1", 0))
     config = server_config(app, "127.0.0.1", 0, log_level="critical", lifespan="on")
