@@ -5,8 +5,10 @@ COPY requirements.lock pyproject.toml README.md ./
 RUN pip install --no-cache-dir --no-deps --require-hashes --requirement requirements.lock
 COPY forkserver_launcher forkserver_launcher
 COPY heartbeat heartbeat
+COPY heartbeat_web heartbeat_web
 COPY heartbeat_assets heartbeat_assets
 COPY heartbeat_api heartbeat_api
+COPY dagster_guard dagster_guard
 COPY demo_bank demo_bank
 COPY dagster.yaml workspace.yaml ./
 RUN pip install --no-cache-dir --no-deps --no-build-isolation --editable . \

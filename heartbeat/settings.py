@@ -1,5 +1,6 @@
 """The settings: environment variables, one class."""
 
+import ipaddress
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -72,6 +73,14 @@ class Settings(BaseSettings):
     """Where the API and the command line find Dagster's webserver."""
     public_url: str | None = Field(default=None, validation_alias="HEARTBEAT_PUBLIC_URL")
     """Where people reach the cockpit; the links in the Dagster UI begin with it."""
+    public_dagster_url: str | None = Field(
+        default=None, validation_alias="HEARTBEAT_PUBLIC_DAGSTER_URL"
+    )
+    """Where people reach the Dagster UI, if that is behind a proxy."""
+    allowed_hosts: Annotated[frozenset[str], NoDecode] = Field(
+        default=frozenset(), validation_alias="HEARTBEAT_ALLOWED_HOSTS"
+    )
+    """Host names by which a browser may ask, beside loopback, IP addresses and the public URLs."""
     feedback_url: str | None = Field(default=None, validation_alias="HEARTBEAT_FEEDBACK_URL")
     """Where the link "Feedback" of the cockpit leads; without it there is no such link."""
     operator_tokens: Annotated[Mapping[str, str], NoDecode] = Field(
@@ -86,6 +95,15 @@ class Settings(BaseSettings):
         default="X-Forwarded-Email", validation_alias="HEARTBEAT_IDENTITY_HEADER"
     )
     """The header in which a trusted proxy says who asks."""
+    loopback_writes: bool = Field(default=False, validation_alias="HEARTBEAT_LOOPBACK_WRITES")
+    """Whether this machine itself may write while no operator is set up."""
+    explicit_dagster_token: str | None = Field(
+        default=None,
+        validation_alias="HEARTBEAT_DAGSTER_TOKEN",
+        min_length=_SHORTEST_TOKEN,
+        repr=False,
+    )
+    """What API and command line show to Dagster's webserver, to launch runs."""
 
     @classmethod
     def load(cls) -> "Settings":
@@ -134,7 +152,20 @@ class Settings(BaseSettings):
             return value
         return [entry.strip() for entry in value.split(",") if entry.strip()]
 
-    @field_validator("public_url", "explicit_dagster_url", "feedback_url")
+    @field_validator("allowed_hosts", mode="before")
+    @classmethod
+    def _listed_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        names = frozenset(entry.strip().lower() for entry in value.split(",") if entry.strip())
+        for name in names:
+            if not re.fullmatch(r"[\w-]+(\.[\w-]+)*", name):
+                raise ValueError(
+                    f"'{name}' is not a host name such as heartbeat.lan: leave out scheme and port"
+                )
+        return names
+
+    @field_validator("public_url", "public_dagster_url", "explicit_dagster_url", "feedback_url")
     @classmethod
     def _web_address(cls, value: str | None) -> str | None:
         if value is None:
@@ -144,7 +175,7 @@ class Settings(BaseSettings):
             raise ValueError("it must look like https://host or http://host:port")
         return value.rstrip("/")
 
-    @field_validator("public_url")
+    @field_validator("public_url", "public_dagster_url")
     @classmethod
     def _origin(cls, value: str | None) -> str | None:
         """Pages, scripts and links are served at the root of a host name, and nowhere else."""
@@ -203,12 +234,45 @@ class Settings(BaseSettings):
     @property
     def cockpit_url(self) -> str:
         """Where the cockpit is, without a slash at the end."""
-        return self.public_url or f"http://127.0.0.1:{self.api_port}"
+        return self.public_url or self.api_url
+
+    @property
+    def api_url(self) -> str:
+        """The API as this machine reaches it, without a slash at the end."""
+        return f"http://{reachable(self.bind_host)}:{self.api_port}"
 
     @property
     def dagster_url(self) -> str:
         """Dagster's webserver, without a slash at the end."""
-        return self.explicit_dagster_url or f"http://127.0.0.1:{self.dagster_port}"
+        return self.explicit_dagster_url or self.own_dagster_url
+
+    @property
+    def own_dagster_url(self) -> str:
+        """Dagster's webserver of this machine, without a slash at the end."""
+        return f"http://{reachable(self.bind_host)}:{self.dagster_port}"
+
+    @property
+    def dagster_token_file(self) -> Path:
+        """Where the token for Dagster's webserver is kept while no variable gives it."""
+        return self.home / "dagster_token"
+
+    @property
+    def dagster_token(self) -> str | None:
+        """What API and command line show to Dagster's webserver; None before it was made."""
+        if self.explicit_dagster_token:
+            return self.explicit_dagster_token
+        try:
+            return self.dagster_token_file.read_text(encoding="ascii").strip() or None
+        except OSError:
+            return None
+
+    @property
+    def code_bind_host(self) -> str:
+        """Where the code location listens: on loopback, unless other machines have to reach it.
+
+        Whoever reaches it can run code: it has no login.
+        """
+        return self.code_host if _is_loopback(self.code_host) else self.bind_host
 
     @property
     def zone(self) -> ZoneInfo:
@@ -229,3 +293,19 @@ class Settings(BaseSettings):
     def dlt_home(self) -> Path:
         """Working folder of the dlt pipelines."""
         return self.home / "dlt"
+
+
+_ANY_ADDRESS = {"": "127.0.0.1", "0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104
+
+
+def reachable(host: str) -> str:
+    """The host of a URL at which this machine reaches what listens on an address."""
+    address = _ANY_ADDRESS.get(host, host)
+    return f"[{address}]" if ":" in address else address
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

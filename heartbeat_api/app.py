@@ -1,5 +1,6 @@
 """The application: routes, errors, headers, and the life of the database pool."""
 
+import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
@@ -38,7 +39,7 @@ from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.monitoring import Monitoring
 from heartbeat_api.negotiation import Negotiation
-from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.operators import Operators
 from heartbeat_api.platform_watch import PlatformWatch
 from heartbeat_api.problem import install_problem_handlers
 from heartbeat_api.readiness import read_dagster_state
@@ -47,6 +48,10 @@ from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState, WallPage
+from heartbeat_web.door import Door
+from heartbeat_web.hosts import named_hosts
+from heartbeat_web.operators import OperatorPolicy
+from heartbeat_web.refusal import RefusalLog
 
 _DAGSTER_SECONDS = 10.0
 _LOOKING_SECONDS = 5.0
@@ -67,19 +72,22 @@ class _StaticFolder(StaticFiles):
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
     database = Database(settings.database_url)
-    dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
+    dagster = DagsterClient.of(settings, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     docs = DocsFolder(settings.project / "docs")
-    shell = Shell(docs.exists, settings.feedback_url, settings.zone)
+    refusals = RefusalLog(logging.getLogger("heartbeat_api.refusals"))
+    hosts = named_hosts(settings, settings.public_url)
+    operators = Operators(OperatorPolicy(settings, hosts), refusals)
+    shell = Shell(docs.exists, settings.feedback_url, settings.zone, operators.closed)
     wall_page = partial(page_routes.wall_page, shell=shell)
     changes = Changes(settings.database_url)
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
-    asked_of_state = DagsterClient(settings.dagster_url, timeout_seconds=_STATE_SECONDS)
+    asked_of_state = DagsterClient.of(settings, timeout_seconds=_STATE_SECONDS)
     state = Holder(partial(read_dagster_state, asked_of_state))
     listener = ChangeListener(settings.database_url, snapshots.reading)
     displays = Displays(database)
-    looking = DagsterClient(settings.dagster_url, timeout_seconds=_LOOKING_SECONDS)
+    looking = DagsterClient.of(settings, timeout_seconds=_LOOKING_SECONDS)
     watch = PlatformWatch(database, looking, settings.home)
     monitoring = Monitoring(version("heartbeat"))
 
@@ -125,11 +133,14 @@ def create_app(settings: Settings) -> FastAPI:
         shell=shell,
         docs=docs,
         desk=desk,
-        operators=OperatorPolicy(settings),
+        operators=operators,
     )
     # innermost, where the scope is the router's own and says which route it took
     app.add_middleware(MeasuredRequests, metrics=monitoring.requests)
     _install(app)
+    # the last that is added is the first that a request meets
+    identity = (settings.identity_header,)
+    app.add_middleware(Door, hosts=hosts, log=refusals, single_headers=identity)
     app.openapi = partial(api_document.openapi, app)  # type: ignore[method-assign]
     return app
 

@@ -56,15 +56,20 @@ class Frame:
     now: int
     zone: str
     zone_name: str
+    closed: str = ""
 
 
 @dataclass(frozen=True)
 class Shell:
-    """Which pages there are, and the business time zone; `feedback` is an address elsewhere."""
+    """Which pages there are, and the business time zone; `feedback` is an address elsewhere.
+
+    `closed` says why nobody may write, and is empty where somebody may.
+    """
 
     docs: bool
     feedback: str | None
     zone: ZoneInfo
+    closed: str = ""
 
     def frame(self, current: str, snapshot: Snapshot | None, now: datetime) -> Frame:
         """The frame of a page of the part `current`, which is its href."""
@@ -76,6 +81,7 @@ class Shell:
             now=int(now.timestamp()),
             zone=self.zone.key,
             zone_name=local.tzname() or self.zone.key,
+            closed=self.closed,
         )
 
     def _links(self, current: str) -> tuple[Link, ...]:

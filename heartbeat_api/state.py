@@ -14,7 +14,7 @@ from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
 from heartbeat_api.monitoring import Monitoring
-from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.operators import Operators
 from heartbeat_api.platform_watch import PlatformWatch
 from heartbeat_api.readiness import DagsterState
 from heartbeat_api.representation import Representation
@@ -42,7 +42,7 @@ class ApiState:
     shell: Shell
     docs: DocsFolder
     desk: RefreshDesk
-    operators: OperatorPolicy
+    operators: Operators
 
     def frame(self, current: str) -> Frame:
         """The frame of a page that needs no reading of its own."""

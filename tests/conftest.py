@@ -24,6 +24,8 @@ from heartbeat.settings import Settings
 HEAVY = frozenset(
     {
         "acceptance",
+        "integration/test_api_memory.py",
+        "integration/test_web_doors.py",
         "integration/audit_cuts",
         "integration/test_api_document.py",
         "integration/test_audit_pages.py",
@@ -193,6 +195,12 @@ def source_url(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> It
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
         name = sql.Identifier(urlsplit(url).path.strip("/"))
         server.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+@pytest.fixture
+def loopback_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine may write, as with `heartbeat up --demo`."""
+    monkeypatch.setenv("HEARTBEAT_LOOPBACK_WRITES", "yes")
 
 
 @pytest.fixture

@@ -100,7 +100,7 @@ def _refresh_here(metric: list[str] | None) -> None:
 
 
 def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
-    desk = RefreshDesk(DagsterClient(settings.dagster_url))
+    desk = RefreshDesk(DagsterClient.of(settings))
     actor = getpass.getuser()
     try:
         with connect(settings.database_url) as connection:

@@ -1,6 +1,6 @@
 """Talk to Dagster's webserver: launch a run, see which are active, ask how one goes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Self
@@ -10,7 +10,9 @@ import httpx
 from heartbeat.errors import HeartbeatError
 from heartbeat.refresh.run import Run, RunProgress
 from heartbeat.refresh.scope import AssetGraph, AssetPath
+from heartbeat.settings import Settings
 
+_REFUSED = "application/problem+json"
 _LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -131,10 +133,26 @@ class ScheduleState:
 
 
 class DagsterClient:
-    """One Dagster webserver; every method raises DagsterAwayError when it does not answer."""
+    """One Dagster webserver; every method raises DagsterAwayError when it does not answer.
 
-    def __init__(self, url: str, timeout_seconds: float = 30.0) -> None:
+    `token` gives what the webserver launches runs for; it is asked each time, as `heartbeat up`
+    makes it only when it starts.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout_seconds: float = 30.0,
+        *,
+        token: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout_seconds)
+        self._token = token
+
+    @classmethod
+    def of(cls, settings: Settings, timeout_seconds: float = 30.0) -> "DagsterClient":
+        """The webserver that the settings name, with their token."""
+        return cls(settings.dagster_url, timeout_seconds, token=lambda: settings.dagster_token)
 
     def close(self) -> None:
         """Close the connections."""
@@ -246,15 +264,23 @@ class DagsterClient:
     def _query(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             response = self._http.post(
-                "/graphql", json={"query": query, "variables": dict(variables)}
+                "/graphql",
+                json={"query": query, "variables": dict(variables)},
+                headers=self._authorization(),
             )
             answer: dict[str, Any] = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise DagsterAwayError(f"Dagster's webserver does not answer: {error}") from error
+        if response.headers.get("content-type") == _REFUSED:
+            raise DagsterError(f"Dagster's webserver refuses: {answer['detail']}")
         if answer.get("errors"):
             raise DagsterError(f"Dagster: {answer['errors'][0]['message']}")
         data: dict[str, Any] = answer["data"]
         return data
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._token()
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _refusal(job: str, answer: Mapping[str, Any]) -> DagsterError:

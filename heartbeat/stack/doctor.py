@@ -327,7 +327,7 @@ def _connected(settings: Settings) -> Connection[Any]:
 
 
 def _dagster(settings: Settings) -> DagsterClient:
-    return DagsterClient(settings.dagster_url, timeout_seconds=5)
+    return DagsterClient.of(settings, timeout_seconds=5)
 
 
 _CHECKS: dict[str, Check] = {

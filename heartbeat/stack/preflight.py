@@ -15,7 +15,7 @@ _LEAST_FREE_BYTES = 500 * 1024 * 1024
 def check_ports(settings: Settings, processes: Sequence[Process]) -> None:
     """Raise SettingsError for a port that cannot be used."""
     for process in processes:
-        _check_port(settings.bind_host, process)
+        _check_port(settings, process)
 
 
 def check_home(settings: Settings) -> None:
@@ -38,14 +38,22 @@ def check_home(settings: Settings) -> None:
         )
 
 
-def _check_port(host: str, process: Process) -> None:
+def _check_port(settings: Settings, process: Process) -> None:
     if process.port is None:
         return
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    host = settings.code_bind_host if process.port == settings.code_port else settings.bind_host
+    try:
+        (family, *_, address), *_ = socket.getaddrinfo(
+            host or None, process.port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE
+        )
+    except OSError as error:
+        raise SettingsError(
+            f"HEARTBEAT_BIND_HOST: {host!r} is no address of this machine ({error.strerror})"
+        ) from error
     with socket.socket(family) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
-            probe.bind((host, process.port))
+            probe.bind(address)
         except OSError as error:
             user = port_user(process.port)
             raise SettingsError(

@@ -1,6 +1,7 @@
 """The long-running processes; `heartbeat serve NAME` becomes one, here or in a container."""
 
 import os
+import secrets
 import shutil
 import subprocess
 import sys
@@ -11,7 +12,7 @@ from pathlib import Path
 
 from heartbeat.errors import SettingsError
 from heartbeat.json_log import PROCESS_VARIABLE, LogFormat
-from heartbeat.settings import Settings
+from heartbeat.settings import Settings, reachable
 from heartbeat.stack.guard import Guarded
 from heartbeat.stack.schema_wait import wait_for_schema
 
@@ -52,8 +53,7 @@ class Process:
 
 def processes(settings: Settings) -> tuple[Process, ...]:
     """Every process that Heartbeat itself runs, in the order in which they start."""
-    bind = settings.bind_host
-    asked = _asked_at(bind)
+    code = reachable(settings.code_bind_host)
     workspace = str(REPOSITORY / "workspace.yaml")
     return (
         Process(
@@ -61,14 +61,14 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             (
                 *(*_RUN_MODULE, "dagster", "code-server", "start"),
                 *("--module-name", CODE_MODULE, "--location-name", "heartbeat"),
-                *("--host", bind, "--port", str(settings.code_port)),
+                *("--host", settings.code_bind_host, "--port", str(settings.code_port)),
                 # its guard sees to it that no child is left: one that only has not been heard of,
                 # since the machine slept, must not end
                 *("--heartbeat-ttl", str(_NEVER_SECONDS)),
             ),
             settings.code_port,
             "HEARTBEAT_CODE_PORT",
-            f"grpc://{asked}:{settings.code_port}",
+            f"grpc://{code}:{settings.code_port}",
         ),
         Process(
             DAEMON,
@@ -79,29 +79,19 @@ def processes(settings: Settings) -> tuple[Process, ...]:
         ),
         Process(
             "webserver",
-            (
-                *(*_RUN_MODULE, "dagster_webserver", "--workspace", workspace),
-                *("--host", bind, "--port", str(settings.dagster_port)),
-            ),
+            (*_RUN_MODULE, "dagster_guard", workspace),
             settings.dagster_port,
             "HEARTBEAT_DAGSTER_PORT",
-            f"graphql://{asked}:{settings.dagster_port}/graphql",
+            f"{settings.own_dagster_url}/graphql".replace("http", "graphql", 1),
         ),
         Process(
             API,
             (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
-            f"http://{asked}:{settings.api_port}/healthz",
+            f"{settings.api_url}/healthz",
         ),
     )
-
-
-def _asked_at(bind_host: str) -> str:
-    """Where this machine reaches what listens there, as a host in a URL."""
-    every = {"0.0.0.0": "127.0.0.1", "::": "::1"}  # noqa: S104 - nothing listens here
-    host = every.get(bind_host, bind_host)
-    return f"[{host}]" if ":" in host else host
 
 
 def process_named(name: str, settings: Settings) -> Process:
@@ -180,3 +170,19 @@ def write_dagster_home(settings: Settings) -> None:
     """Give Dagster its instance folder with this version's `dagster.yaml`."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
     shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    _make_dagster_token(settings)
+
+
+def _make_dagster_token(settings: Settings) -> None:
+    """Make the token with which API and command line launch runs, if there is none."""
+    if settings.dagster_token is not None:
+        return
+    with tempfile.NamedTemporaryFile("w", dir=settings.home, delete=False) as made:  # is 0600
+        made.write(secrets.token_urlsafe(32))
+    try:
+        # of two processes that start at once one makes it
+        os.link(made.name, settings.dagster_token_file)
+    except FileExistsError:
+        pass
+    finally:
+        Path(made.name).unlink()

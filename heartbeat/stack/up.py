@@ -68,7 +68,7 @@ class Stack:
         )
         self._living: list[Guarded] = []
         self._locks = LockFolder(settings.home)
-        self._dagster = DagsterClient(settings.dagster_url)
+        self._dagster = DagsterClient.of(settings)
 
     def run(self) -> None:
         """Run on the sources of the environment until a signal; raises a HeartbeatError."""
@@ -87,6 +87,8 @@ class Stack:
                 [*_DEMO_BANK, "environment", *cluster_a], check=True, stdout=subprocess.PIPE
             )
             self._environment.update(json.loads(addresses.stdout))
+            # who tries Heartbeat on a machine of their own writes without a login
+            self._environment.setdefault("HEARTBEAT_LOOPBACK_WRITES", "yes")
             self._living = [self._guarded("demo-bank", (*_DEMO_BANK, "tick", *cluster_a))]
             self._run(lambda: self._seed(cluster_a[1], [*urls, *bank_arguments]))
 
@@ -218,14 +220,14 @@ class Stack:
 
     def _announce(self) -> None:
         self._console.print(
-            f"\n  Cockpit  http://127.0.0.1:{self._settings.api_port}/"
-            f"\n  Dagster  http://127.0.0.1:{self._settings.dagster_port}/\n",
+            f"\n  Cockpit  {self._settings.api_url}/"
+            f"\n  Dagster  {self._settings.own_dagster_url}/\n",
             highlight=False,
         )
 
     def _api_answers(self) -> bool:
         try:
-            address = f"http://127.0.0.1:{self._settings.api_port}/healthz"
+            address = f"{self._settings.api_url}/healthz"
             return httpx.get(address, timeout=5).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
