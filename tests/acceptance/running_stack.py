@@ -42,8 +42,8 @@ class Up:
         own = {f"HEARTBEAT_{name}_PORT": str(port) for name, port in self.ports.items()}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HEARTBEAT_")}
         folders = {"HEARTBEAT_HOME": str(self.home), "HEARTBEAT_PROJECT": str(REPOSITORY)}
-        plain = {"HEARTBEAT_PLATFORM_METRICS": "off"}
-        return {**inherited, **own, **folders, **plain, **self._variables}
+        chosen = {"HEARTBEAT_PLATFORM_METRICS": "off", "HEARTBEAT_LOOPBACK_WRITES": "yes"}
+        return {**inherited, **own, **folders, **chosen, **self._variables}
 
     def start(self) -> None:
         with self.output.open("wb") as output:
