@@ -17,6 +17,8 @@ from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("daemon_lock")
 _CONNECT_SECONDS = "5"
+_NAME_BYTES = 63
+"""As many as a server keeps of the name of a session."""
 
 
 class DaemonLockedError(HeartbeatError):
@@ -32,13 +34,11 @@ class DaemonLock:
     @classmethod
     def take(cls, url: str, home: str) -> "DaemonLock":
         """Take it; raises DaemonLockedError, or psycopg.Error where the server does not answer."""
-        # a server keeps 63 bytes of it
-        name = f"heartbeat daemon, {socket.gethostname()}, {home}"[:63]
         session = connect(
             url,
             autocommit=True,
             connect_timeout=_CONNECT_SECONDS,
-            application_name=name,
+            application_name=session_name(home),
             settings=_NOTICED,
         )
         try:
@@ -90,6 +90,11 @@ _NOTICED = {
     "tcp_keepalives_interval": "10",
     "tcp_keepalives_count": "3",
 }
+
+
+def session_name(home: str) -> str:
+    """What the server calls the session of this machine's daemon with that state folder."""
+    return f"heartbeat daemon, {socket.gethostname()}, {home}"[:_NAME_BYTES]
 
 
 def dsn(sqlalchemy_url: str) -> str:

@@ -53,7 +53,7 @@ class ProcessLock:
         self.path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o644)
         try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            _lock(descriptor)
         except OSError:
             os.close(descriptor)
             raise
@@ -183,10 +183,8 @@ class LockFolder:
         """
         for number in range(1, 1000):
             locks = self.of(held.name if number == 1 else f"{held.name}.{number}")
-            for _ in range(_ATTEMPTS):
-                with suppress(BlockingIOError):
-                    return locks, locks.guard.take(held)
-                time.sleep(0.05)  # who only looks whether it is held, holds it for a moment
+            with suppress(BlockingIOError):
+                return locks, locks.guard.take(held)
         raise BlockingIOError(f"a thousand processes {held.name} hold locks in {self._folder}")
 
     def living(self) -> list[ProcessLocks]:
@@ -194,6 +192,14 @@ class LockFolder:
         files = [*self._folder.glob(f"*{_GUARD}"), *self._folder.glob(f"*{_PROCESS}")]
         found = (self.of(name) for name in sorted({file.stem for file in files}))
         return [locks for locks in found if locks.is_held()]
+
+
+def _lock(descriptor: int) -> None:
+    for _ in range(_ATTEMPTS):
+        with suppress(BlockingIOError):
+            return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        time.sleep(0.05)  # who only looks whether it is held, holds it for a moment
+    return fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
 
 def held_by_this(

@@ -25,7 +25,7 @@ from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
 from heartbeat.refresh.job import AUDIT_JOB
 from heartbeat.settings import Settings
-from heartbeat.stack.daemon_lock import holder_of
+from heartbeat.stack.daemon_lock import holder_of, session_name
 from heartbeat.stack.guard import Guarded
 from heartbeat.stack.living import end_stack, only_up
 from heartbeat.stack.preflight import check_home, check_ports
@@ -165,15 +165,25 @@ class Stack:
             self._wait(f"Starting Postgres for {name}", server.answers, supervisor)
         self._say("Preparing the databases")
         prepare_databases(self._settings)
-        self._refuse_second_daemon()
+        self._refuse_second_daemon(supervisor)
 
-    def _refuse_second_daemon(self) -> None:
-        """Our own does not run yet, so whoever has the lock belongs to another stack."""
-        holder = holder_of(
+    def _refuse_second_daemon(self, supervisor: Supervisor) -> None:
+        """Our own does not run yet, so whoever has the lock belongs to another stack.
+
+        Or it did run, and a server elsewhere notices only after a minute that this machine has
+        been switched off.
+        """
+        holder = self._daemon_lock_holder()
+        if holder and session_name(str(self._settings.home)) in holder:
+            title = "Waiting until the database has noticed the end of the earlier daemon"
+            self._wait(title, lambda: self._daemon_lock_holder() is None, supervisor)
+        elif holder:
+            raise StackError(holder)
+
+    def _daemon_lock_holder(self) -> str | None:
+        return holder_of(
             of_database(self._settings.database_url, self._settings.dagster_database_name)
         )
-        if holder:
-            raise StackError(holder)
 
     def _seed(self, bank_url: str, arguments: Sequence[str]) -> None:
         self._say("Filling the simulated bank")

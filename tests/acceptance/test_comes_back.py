@@ -36,7 +36,7 @@ def refreshes(bank: RefreshedBank) -> None:
     tree = ProcessTree(bank.up)
     bank.waits_until(tree.is_whole)
     job = bank.asks_when_it_can("payments")
-    assert bank.ends(job)["status"] == "success", bank.logs()
+    assert bank.ends(job)["state"] == "success", bank.logs()
     assert tree.is_whole(), tree.why_not()
 
 
@@ -95,7 +95,7 @@ def test_a_run_goes_on_while_its_code_location_and_daemon_are_replaced(
             tree.send(name, signal.SIGKILL)
         bank.waits_until(tree.is_whole)
         assert [run["runId"] for run in bank.runs("STARTED")] == [job]
-    assert bank.ends(job)["status"] == "success"
+    assert bank.ends(job)["state"] == "success"
 
 
 def _go_on(pid: int) -> None:
