@@ -64,6 +64,7 @@ def the_one_line(result: subprocess.CompletedProcess[str]) -> str:
 
 def test_the_first_start_lands_computes_and_shows_every_tile(up: Up) -> None:
     up.wait_for("Up to date")
+    assert "run ended with" not in up.said(), up.said()
     assert f"http://127.0.0.1:{up.ports['API']}/" in up.said()
     assert f"http://127.0.0.1:{up.ports['DAGSTER']}/" in up.said()
     metrics = up.api("/api/metrics")["metrics"]
