@@ -107,6 +107,8 @@ def _opened(file: Path) -> Iterator[tarfile.TarFile]:
         raise BackupFileError(
             f"{file} is no whole backup of Heartbeat: it is cut short, or something else"
         ) from error
+    except BrokenPipeError:
+        raise  # of whoever takes what is read
     except OSError as error:
         raise BackupFileError(f"{file} cannot be read: {error.strerror}") from error
 

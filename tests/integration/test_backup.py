@@ -423,6 +423,11 @@ def test_a_restore_that_the_server_refuses_is_one_line_and_leaves_nothing(
     with psycopg.connect(settings.database_url, autocommit=True) as connection:
         connection.execute("create schema odd; create type odd.mood as enum ('good')")
         connection.execute("alter table heartbeat.display add column mood odd.mood")
+        # more than fits into a pipe
+        connection.execute(
+            "insert into heartbeat.change_log (actor, subject, field)"
+            " select 'a', repeat('b', 100), 'c' from generate_series(1, 20000)"
+        )
     told(run_here("backup", str(file)))
     url = other_database()
     line = refused(run_here("restore", str(file)))
