@@ -195,11 +195,12 @@ def test_ps_shows_every_process_and_that_it_answers(up: Up) -> None:
 def test_whatever_is_killed_comes_back(up: Up) -> None:
     tree = ProcessTree(up)
     up.wait_until(tree.is_whole, "whole tree")
+    before = {metric["metric_id"] for metric in up.api("/api/metrics")["metrics"]}
     names = (CHILD, FORK_SERVER, "daemon", "guard of webserver", "api", "marts")
     killed = {name: tree.send(name, signal.SIGKILL) for name in names}
     up.wait_until(lambda: not any(map(psutil.pid_exists, killed.values())), "end of what is killed")
     up.wait_until(tree.is_whole, "whole tree")
-    assert {metric["signal"] for metric in up.api("/api/metrics")["metrics"]} == {"ok"}
+    assert {metric["metric_id"] for metric in up.api("/api/metrics")["metrics"]} == before
 
 
 def test_after_supervisord_was_killed_everything_is_started_again(up: Up) -> None:
@@ -207,6 +208,17 @@ def test_after_supervisord_was_killed_everything_is_started_again(up: Up) -> Non
     killed = tree.send("supervisord", signal.SIGKILL)
     up.wait_until(lambda: tree.is_whole() and tree.pid("supervisord") != killed, "whole tree")
     assert "supervisord has ended; starting everything again" in up.said()
+
+
+def test_a_start_after_up_was_killed_ends_what_it_left_and_goes_on(up: Up) -> None:
+    tree = ProcessTree(up)
+    before = tree.pids()
+    up.kill()
+    assert set(tree.pids()) & set(before), "what it had started lives on"
+    up.start()
+    up.wait_for("Ending what is left of an earlier `heartbeat up`")
+    up.wait_for("Cockpit")
+    assert not set(tree.pids()) & set(before)
 
 
 def test_ctrl_c_leaves_no_process_and_no_lock(up: Up) -> None:
@@ -217,26 +229,6 @@ def test_ctrl_c_leaves_no_process_and_no_lock(up: Up) -> None:
         *("postmaster.pid", "supervisor.sock", "supervisord.pid", ".s.PGSQL.5432"),
     }
     assert leftovers == set()
-
-
-def test_a_start_after_up_was_killed_ends_what_it_left_and_goes_on(up: Up) -> None:
-    up.start()
-    up.wait_for("Cockpit")
-    tree = ProcessTree(up)
-    before = tree.pids()
-    up.kill()
-    assert set(tree.pids()) & set(before), "what it had started lives on"
-    up.start()
-    up.wait_for("Ending what is left of an earlier `heartbeat up`")
-    up.wait_for("Cockpit")
-    assert not set(tree.pids()) & set(before)
-    up.kill()
-    ended = run_heartbeat(up.environment, "down")
-    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "Everything has ended.")
-    assert "daemon (process " in ended.stdout
-    assert up.processes() == []
-    assert run_heartbeat(up.environment, "down").stdout == "Nothing runs.\n"
-    assert run_heartbeat(up.environment, "ps").stdout == "Nothing runs.\n"
 
 
 def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up) -> None:
@@ -257,8 +249,16 @@ def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up
     after = up.api("/api/metrics")["metrics"]
     assert {m["metric_id"] for m in after} == {m["metric_id"] for m in before}
     assert [m["metric_id"] for m in after if m["signal"] != "ok"] == []
-    assert up.stop(signal.SIGTERM) == 0
+
+
+def test_down_ends_what_a_killed_up_has_left(up: Up) -> None:
+    up.kill()
+    ended = run_heartbeat(up.environment, "down")
+    assert (ended.returncode, ended.stdout.splitlines()[-1]) == (0, "Everything has ended.")
+    assert "daemon (process " in ended.stdout
     assert up.processes() == []
+    assert run_heartbeat(up.environment, "down").stdout == "Nothing runs.\n"
+    assert run_heartbeat(up.environment, "ps").stdout == "Nothing runs.\n"
 
 
 def test_a_port_in_use_is_one_line_that_names_the_setting(short_folder: Path) -> None:
