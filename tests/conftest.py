@@ -35,6 +35,7 @@ HEAVY = frozenset(
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
         "integration/test_forkserver_launcher.py",
+        "integration/test_hostile_cuts.py",
         "integration/test_landing_identity.py",
         "integration/test_landing_keys.py",
         "integration/test_landing_killed.py",

@@ -5,6 +5,7 @@ from textwrap import dedent
 import pytest
 
 from heartbeat.audit.audit_cut import AuditCut, load_cuts, window_days
+from heartbeat.audit.cut_module import imported
 from heartbeat.table_reference import TableRef
 
 META = """
@@ -51,7 +52,7 @@ def test_a_file_is_a_cut_named_by_its_stem(tmp_path: Path) -> None:
     )
     assert (cut.windows, cut.window_default) == (("7d", "30d", "90d"), "30d")
     assert (cut.path, cut.line) == (path, 3)
-    assert cut.compute(None, window="7d") == {"window": "7d"}
+    assert imported(cut.path).compute(None, window="7d") == {"window": "7d"}
 
 
 def test_a_folder_that_is_not_there_holds_no_cuts(tmp_path: Path) -> None:
