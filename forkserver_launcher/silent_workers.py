@@ -32,9 +32,11 @@ class SilentWorkers:
         self._seen = {run_id: seen for run_id, seen in self._seen.items() if run_id in beats}
         silent = {}
         for run_id, (pid, beat) in beats.items():
-            seen = self._seen.setdefault(run_id, _Seen(beat, 0))
-            seen.looks = seen.looks + 1 if seen.beat == beat else 0
-            seen.beat = beat
+            seen = self._seen.get(run_id)
+            if seen is None or seen.beat != beat:
+                self._seen[run_id] = _Seen(beat, 0)
+                continue
+            seen.looks += 1
             if seen.looks >= self._most_looks:
                 silent[run_id] = self._killed[run_id] = pid
                 with suppress(ProcessLookupError):
