@@ -47,6 +47,8 @@ class Settings(BaseSettings):
     """Per metric query, as Postgres writes durations."""
     lock_timeout: str = Field(default="30s", validation_alias="HEARTBEAT_LOCK_TIMEOUT")
     """How long a landing waits for who holds a table in marts; its readers wait behind it."""
+    landing_silence: str = Field(default="5min", validation_alias="HEARTBEAT_LANDING_SILENCE")
+    """How long a landing waits for a source that sends nothing, or marts that make no progress."""
     cut_timeout: str = Field(default="5min", validation_alias="HEARTBEAT_CUT_TIMEOUT")
     """How long an audit cut may compute and draw, all its windows together."""
     cut_memory: str = Field(default="1GB", validation_alias="HEARTBEAT_CUT_MEMORY")
@@ -110,7 +112,7 @@ class Settings(BaseSettings):
             ) from error
         return value
 
-    @field_validator("lock_timeout", "cut_timeout")
+    @field_validator("lock_timeout", "cut_timeout", "landing_silence")
     @classmethod
     def _limit(cls, value: str) -> str:
         seconds_of(value)
