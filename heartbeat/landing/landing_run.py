@@ -24,7 +24,7 @@ from heartbeat.landing.marts_watch import (
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
 from heartbeat.landing.source_reading import Observer
-from heartbeat.postgres_session import connect
+from heartbeat.postgres_session import LONGEST_WORK_SECONDS, connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
 
@@ -125,6 +125,7 @@ def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
         autocommit=True,
         settings={"lock_timeout": settings.lock_timeout},
     ) as connection:
+        connection.longest_silence = LONGEST_WORK_SECONDS  # shorter where nothing is done: watched
         lock = connection.execute(
             "select pg_try_advisory_lock(hashtextextended(%s, 0))", [f"land {source.name}"]
         ).fetchone()
