@@ -231,9 +231,9 @@ def _described(path: Path, limits: CutLimits) -> Mapping[str, Any]:
     patience = Patience(_IMPORT_TIMEOUT)
     try:
         with ConfinedProcess(limits, path.parent, patience=patience) as process:
-            described: Mapping[str, Any] = process.ask("describe", path=str(path))
+            described: Mapping[str, Any] = process.ask("describe", path=str(path.absolute()))
     except CutProblemError as error:
-        raise ContentError(error.path, error.line, error.problem) from error
+        raise ContentError(path, error.line, error.problem) from error
     except (CutLimitError, CutFaultError) as error:
         raise ContentError(path, 1, f"the import fails: {error}") from error
     return described

@@ -186,7 +186,7 @@ def draw_cut(
         empty_reads = empty_tables(held, cut.reads)
     with _faults_of(cut, "chart"):
         with ConfinedProcess(limits, cut.path.parent, patience=patience) as process:
-            spec = process.ask("chart", path=str(cut.path), payload=payload)
+            spec = process.ask("chart", path=str(cut.path.absolute()), payload=payload)
         chart = DRAWING.draw(spec, settings.timezone, limits, patience)
     return DrawnCut(payload, chart, oldest_poll, empty_reads)
 
@@ -205,7 +205,7 @@ def _computed(
         assert process.backend_pid is not None
         reading = Reading.of(held, process.backend_pid)
         try:
-            payload = process.ask("compute", path=str(cut.path), window=window)
+            payload = process.ask("compute", path=str(cut.path.absolute()), window=window)
         except CutLimitError:
             end_session(settings, process.backend_pid)
             raise

@@ -68,9 +68,8 @@ class CutFaultError(HeartbeatError):
 class CutProblemError(HeartbeatError):
     """A cut's file cannot be used."""
 
-    def __init__(self, path: Path, line: int, problem: str) -> None:
+    def __init__(self, line: int, problem: str) -> None:
         super().__init__(problem)
-        self.path = path
         self.line = line
         self.problem = problem
 
@@ -175,8 +174,7 @@ class ConfinedProcess:
         if fault.get("memory"):
             raise CutLimitError(self._too_much_memory)
         if "problem" in fault:
-            found = Path(str(fault["path"])), int(fault["line"]), str(fault["problem"])
-            raise CutProblemError(*found)
+            raise CutProblemError(int(fault["line"]), str(fault["problem"]))
         line, sqlstate = fault.get("line"), fault.get("sqlstate")
         raise CutFaultError(
             str(fault.get("reason")),

@@ -67,8 +67,7 @@ def _answer(task: Task, session: psycopg.Connection[Any] | None) -> Answer:
     except MemoryError:
         return {"fault": {"memory": True}}
     except ContentError as problem:
-        found = {"line": problem.line, "problem": problem.problem, "path": str(problem.path)}
-        return {"fault": found | {"reason": problem.problem}}
+        return {"fault": {"line": problem.line, "problem": problem.problem}}
     except BaseException as error:  # noqa: BLE001 - the author's code may raise anything
         return {"fault": _fault(error, path)}
 

@@ -59,6 +59,19 @@ def test_a_folder_that_is_not_there_holds_no_cuts(tmp_path: Path) -> None:
     assert load_cuts(tmp_path / "audit_cuts").cuts == ()
 
 
+def test_a_folder_may_be_named_from_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cut(tmp_path, "cut", META + FUNCTIONS)
+    write_cut(tmp_path, "wrong", "x = 1 / 0")
+    monkeypatch.chdir(tmp_path)
+
+    loaded = load_cuts(Path())
+
+    assert [cut.cut_id for cut in loaded.cuts] == ["cut"]
+    assert [problem.path for problem in loaded.problems] == [Path("wrong.py")]
+
+
 def test_cuts_come_in_the_order_of_their_ids(tmp_path: Path) -> None:
     for name in ("b_cut", "a_cut", "c_cut"):
         write_cut(tmp_path, name, META + FUNCTIONS)
