@@ -106,7 +106,7 @@ class ForkServer:
             os.close(self._lock)
             gc.enable()
             instance = deserialize_value(request.instance, InstanceRef)
-            execute(request.run_id, instance, request.kill_after_seconds)
+            execute(request.run_id, instance, self._locks, request.kill_after_seconds)
             code = 0
         except BaseException:
             traceback.print_exc()

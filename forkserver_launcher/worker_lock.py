@@ -8,7 +8,7 @@ import fcntl
 import os
 import signal
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from pathlib import Path
 
@@ -57,10 +57,23 @@ class WorkerLocks:
 
     def holders(self) -> Iterator[tuple[str, int]]:
         """Run and process id of every living worker."""
+        for run_id, (pid, _) in self.beats().items():
+            yield run_id, pid
+
+    def beats(self) -> Mapping[str, tuple[int, str]]:
+        """By run: the process id of its living worker, and what differs with each sign of life."""
+        found = {}
         for path in self._folder.glob(f"*{_SUFFIX}"):
-            written = path.read_text() if self.is_held(path.stem) else ""
-            if written:
-                yield path.stem, int(written)
+            with suppress(FileNotFoundError):
+                pid, _, beat = path.read_text().partition(" ")
+                if pid and self.is_held(path.stem):
+                    found[path.stem] = int(pid), beat
+        return found
+
+    def beat(self, run_id: str, number: int) -> None:
+        """Leave a sign of life of the worker that has the run."""
+        with self._path(run_id).open("r+b", buffering=0) as file:
+            file.write(_holder(os.getpid(), number))
 
     def path(self, run_id: str) -> Path:
         """The file of a run."""
@@ -99,7 +112,12 @@ def _is_locked(path: Path) -> bool:
 
 def write_holder(descriptor: int, pid: int) -> None:
     """Note in a locked file whose it is."""
-    os.pwrite(descriptor, str(pid).encode(), 0)
+    os.pwrite(descriptor, _holder(pid, 0), 0)
+
+
+def _holder(pid: int, beat: int) -> bytes:
+    """One write of equal length each time: who reads it meanwhile reads one or the other."""
+    return f"{pid} {beat:020d}".encode()
 
 
 def stop_workers(locks: WorkerLocks) -> None:

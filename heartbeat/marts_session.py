@@ -11,6 +11,7 @@ from psycopg import Connection, sql
 from heartbeat.author_query import QueryError
 from heartbeat.landing.lock_wait import LockWaitError, naming_lock_holders
 from heartbeat.postgres_session import connect
+from heartbeat.settings import Settings
 from heartbeat.source_drift import SourceDriftError, drift_behind, refuse_open_drift
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
@@ -37,6 +38,7 @@ select n.nspname, c.relname
 having not bool_or(l.mode = 'RowShareLock')
 """
 
+
 _TOUCHED = """
 select n.nspname, c.relname
   from pg_catalog.pg_locks as l
@@ -48,6 +50,26 @@ select n.nspname, c.relname
    and c.relkind in ('r', 'p', 'm')
    and n.nspname not in ('pg_catalog', 'information_schema')
 """
+
+
+def reader_settings(settings: Settings, *, as_of: datetime) -> Mapping[str, str]:
+    """What a session sets in which an author's code reads landed rows as of that moment."""
+    return _settings(as_of, settings.timezone, settings.statement_timeout, settings.lock_timeout)
+
+
+def _settings(
+    as_of: datetime, timezone: str, statement_timeout: str, lock_timeout: str
+) -> dict[str, str]:
+    return {
+        "heartbeat.as_of": as_of.isoformat(),
+        "heartbeat.timezone": timezone,
+        "statement_timeout": statement_timeout,
+        "lock_timeout": lock_timeout,
+        "work_mem": _WORK_MEM,
+        # a policy of a landed table would else leave rows out and say nothing
+        "row_security": "off",
+        "role": _READER,
+    }
 
 
 @contextmanager
@@ -70,16 +92,7 @@ def reading_as_of(
     SourceDriftError where what is read with it needs a column or a table that the source no longer
     has.
     """
-    settings = {
-        "heartbeat.as_of": as_of.isoformat(),
-        "heartbeat.timezone": timezone,
-        "statement_timeout": statement_timeout,
-        "lock_timeout": lock_timeout,
-        "work_mem": _WORK_MEM,
-        # a policy of a landed table would else leave rows out and say nothing
-        "row_security": "off",
-        "role": _READER,
-    }
+    settings = _settings(as_of, timezone, statement_timeout, lock_timeout)
     with connect(database_url, autocommit=True, settings=settings) as connection:
         present = _present(connection, reads)
         connection.autocommit = False

@@ -1,11 +1,10 @@
 """The settings: environment variables, one class."""
 
 import ipaddress
-import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
@@ -13,6 +12,7 @@ from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from heartbeat.connection_string import database_name, is_usable, of_database, sqlalchemy_url
+from heartbeat.duration import bytes_of, seconds_of
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
 from heartbeat.json_log import LogFormat
@@ -49,6 +49,16 @@ class Settings(BaseSettings):
     """Per metric query, as Postgres writes durations."""
     lock_timeout: str = Field(default="30s", validation_alias="HEARTBEAT_LOCK_TIMEOUT")
     """How long a landing waits for who holds a table in marts; its readers wait behind it."""
+    landing_silence: str = Field(default="5min", validation_alias="HEARTBEAT_LANDING_SILENCE")
+    """How long a landing waits for a source that sends nothing, or marts that make no progress."""
+    cut_timeout: str = Field(default="5min", validation_alias="HEARTBEAT_CUT_TIMEOUT")
+    """How long an audit cut may compute and draw, all its windows together."""
+    cut_memory: str = Field(default="1GB", validation_alias="HEARTBEAT_CUT_MEMORY")
+    """How much memory the process of an audit cut may use."""
+    cut_confinement: Literal["required", "available"] = Field(
+        default="available", validation_alias="HEARTBEAT_CUT_CONFINEMENT"
+    )
+    """Whether cuts run where the kernel cannot keep their code from files and network."""
     keep_runs_days: int = Field(default=14, validation_alias="HEARTBEAT_KEEP_RUNS_DAYS", ge=1)
     """How long Dagster's runs, with their events and logs, are kept."""
     keep_observations_days: int = Field(
@@ -125,11 +135,16 @@ class Settings(BaseSettings):
             ) from error
         return value
 
-    @field_validator("lock_timeout")
+    @field_validator("lock_timeout", "cut_timeout", "landing_silence")
     @classmethod
     def _limit(cls, value: str) -> str:
-        if not re.fullmatch(r"[1-9]\d* ?(ms|s|min|h)", value, re.ASCII):
-            raise ValueError(f"{value!r} is not a duration such as 500ms, 30s or 2min")
+        seconds_of(value)
+        return value
+
+    @field_validator("cut_memory")
+    @classmethod
+    def _size(cls, value: str) -> str:
+        bytes_of(value)
         return value
 
     @field_validator("operator_tokens", mode="before")

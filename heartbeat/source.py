@@ -118,8 +118,8 @@ class SourceFile(BaseModel):
     """The first load of a table with more rows goes in ranges of so many, each committed."""
     statement_timeout: _Interval = "30 minutes"
     """How long one statement may run in the source."""
-    silence_timeout: _Interval = "10 minutes"
-    """How long the source may send nothing while it is waited for."""
+    silence_timeout: _Interval | None = None
+    """How long the source may send nothing while it is waited for; without, as the settings say."""
     replayed_until: Annotated[str | None, NONE_WHEN_EMPTY] = None
     """A query for the moment (timestamptz) up to which a copy has what its primary has.
 
@@ -132,9 +132,9 @@ class SourceFile(BaseModel):
         return str(_seconds(self.statement_timeout) * 1000)
 
     @property
-    def silence_timeout_seconds(self) -> int:
+    def silence_timeout_seconds(self) -> int | None:
         """The same in seconds."""
-        return _seconds(self.silence_timeout)
+        return None if self.silence_timeout is None else _seconds(self.silence_timeout)
 
     @field_validator("skip_tables", "tables", "indexes")
     @classmethod

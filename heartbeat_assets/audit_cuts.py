@@ -14,7 +14,7 @@ from dagster import (
 from heartbeat.audit.audit_cut import SEGMENT_TABLES, AuditCut
 from heartbeat.audit.audit_snapshot import (
     SnapshotOutcome,
-    compute_snapshot,
+    compute_snapshots,
     store_chart_runtime,
     sync_cuts,
 )
@@ -55,10 +55,7 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
             sync_cuts(connection, project.cuts)
             store_chart_runtime(connection)
         as_of = datetime.now(UTC)
-        outcomes = [
-            compute_snapshot(cut, window, settings, as_of=as_of, run_id=context.run.run_id)
-            for window in cut.windows
-        ]
+        outcomes = compute_snapshots(cut, settings, as_of=as_of, run_id=context.run.run_id)
         _fail_for(outcomes)
         return MaterializeResult(metadata=_metadata(outcomes))
 

@@ -40,6 +40,7 @@ HEAVY = frozenset(
         "integration/test_doctor.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_full_disk.py",
+        "integration/test_hostile_cuts.py",
         "integration/test_landing_identity.py",
         "integration/test_landing_keys.py",
         "integration/test_landing_killed.py",
@@ -67,6 +68,7 @@ HEAVY = frozenset(
         "unit/demo_bank/test_bank_seeding.py",
         "unit/heartbeat/test_chart_rendering.py",
         "unit/heartbeat/test_json_log.py",
+        "unit/heartbeat/test_systemd_units.py",
         "unit/heartbeat/test_typeface.py",
     }
 )

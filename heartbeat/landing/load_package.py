@@ -17,6 +17,7 @@ from heartbeat.landing.copy_file import CopyFile
 from heartbeat.landing.destination import marts
 from heartbeat.landing.landed_name import dlt_name
 from heartbeat.landing.lock_wait import lock_wait
+from heartbeat.landing.marts_watch import MartsSilentError
 from heartbeat.landing.resource import schema_source
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
@@ -43,7 +44,7 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     return dlt.pipeline(
         pipeline_name=dlt_name(landed_schema),
         pipelines_dir=str(folder),
-        destination=marts(settings.database_url, settings.lock_timeout),
+        destination=marts(settings.database_url, settings.lock_timeout, settings.landing_silence),
         dataset_name=landed_schema,
     )
 
@@ -77,6 +78,9 @@ def load_tables(
     except PipelineStepFailed as error:
         _end_if_interrupted(error)
         names = [table.landed_as for table, _ in files]
+        if isinstance(cause := [*_causes(error)][-1], MartsSilentError):
+            # the next one would most likely wait as long for nothing
+            return LoadedTables({}, dict.fromkeys(names, str(cause)))
         failed = names[0] if len(files) == 1 else _waited_in_vain(error)
         if failed not in names:
             alone = [load_tables(landed_schema, [each], settings) for each in files]
