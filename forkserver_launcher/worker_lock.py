@@ -72,7 +72,7 @@ class WorkerLocks:
 
     def beat(self, run_id: str, number: int) -> None:
         """Leave a sign of life of the worker that has the run."""
-        with self._path(run_id).open("r+b", buffering=0) as file:
+        with self.path(run_id).open("r+b", buffering=0) as file:
             file.write(_holder(os.getpid(), number))
 
     def path(self, run_id: str) -> Path:

@@ -1,6 +1,7 @@
 """The settings: environment variables, one class."""
 
 import ipaddress
+import re
 from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
