@@ -3,6 +3,7 @@
 Several hosts, sockets, IPv6 and service files among it.
 """
 
+import os
 import re
 from urllib.parse import urlencode
 
@@ -37,6 +38,28 @@ def database_name(connection_string: str) -> str | None:
 def of_database(connection_string: str, name: str) -> str:
     """The same server, another database."""
     return make_conninfo(connection_string, dbname=name)
+
+
+def logged_in_as(connection_string: str, user: str, password: str | None) -> str:
+    """The same database for another user.
+
+    Without a password libpq looks where it usually does, and a server that trusts asks for none.
+    """
+    given = {"user": user, "password": password} if password else {"user": user}
+    return make_conninfo(without_login(connection_string), **given)
+
+
+def names_a_login(connection_string: str) -> bool:
+    """Whether the string, a service file or libpq's environment says who logs in."""
+    said = conninfo_to_dict(connection_string)
+    return "user" in said or "service" in said or "PGUSER" in os.environ
+
+
+def without_login(connection_string: str) -> str:
+    """Where the database is, without who logs in."""
+    said = conninfo_to_dict(connection_string)
+    place = {name: str(each) for name, each in said.items() if name not in {"user", "password"}}
+    return make_conninfo(**place)
 
 
 def sqlalchemy_url(connection_string: str, **options: str) -> str:

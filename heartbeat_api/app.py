@@ -11,6 +11,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from heartbeat.login import Login
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
@@ -57,25 +58,27 @@ class _StaticFolder(StaticFiles):
 
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
-    database = Database(settings.database_url)
+    database = Database(settings.login_url(Login.API))
+    operating = Database(settings.login_url(Login.OPERATOR))
     dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     docs = DocsFolder(settings.project / "docs")
     shell = Shell(docs.exists, settings.feedback_url, settings.zone)
     wall_page = partial(page_routes.wall_page, shell=shell)
-    changes = Changes(settings.database_url)
+    changes = Changes(settings.login_url(Login.API))
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
-    listener = ChangeListener(settings.database_url, snapshots.reading)
+    listener = ChangeListener(settings.login_url(Login.API), snapshots.reading)
     displays = Displays(database)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
+        operating.open()
         listener.open()
         displays.open()
         yield
-        for each in (listener, displays, snapshots, changes, jobs, dagster, database):
+        for each in (listener, displays, snapshots, changes, jobs, dagster, database, operating):
             each.close()
 
     app = FastAPI(
@@ -89,6 +92,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.api = ApiState(
         database=database,
+        operating=operating,
         snapshots=snapshots,
         jobs=jobs,
         displays=displays,

@@ -20,6 +20,7 @@ from heartbeat.audit import chart_rendering
 from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
 from heartbeat.author_query import QueryError
 from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
 from heartbeat.marts_session import (
     empty_tables,
     reading_as_of,
@@ -139,14 +140,7 @@ def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime)
         raise UnknownWindowError(
             f"{cut.cut_id} has no window {window!r}; it has {', '.join(cut.windows)}"
         )
-    with reading_as_of(
-        settings.database_url,
-        cut.reads,
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-        lock_timeout=settings.lock_timeout,
-    ) as connection:
+    with reading_as_of(settings, cut.reads, as_of=as_of) as connection:
         with _faults_of(cut, "compute"):
             payload = json_payload(cut.compute(connection, window=window))
             _refuse_other_reads(cut, touched_tables(connection))
@@ -233,7 +227,7 @@ def _emptied(
 ) -> frozenset[TableRef]:
     """The tables that have lost all their rows since the last good compute; none before one."""
     asked = {"cut_id": cut.cut_id, "window_key": window}
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         last_good = connection.execute(_SQL["last_good"], asked).fetchone()
     if last_good is None:
         return frozenset()
@@ -254,7 +248,7 @@ def _store(
         "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_SQL["store"], row)
     return SnapshotOutcome(
         cut.cut_id,
@@ -270,7 +264,7 @@ def _store_error(
     settings: Settings, cut: AuditCut, window: str, run_id: str, error: str
 ) -> SnapshotOutcome:
     row = {"cut_id": cut.cut_id, "window_key": window, "error": error, "run_id": run_id}
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_SQL["store_error"], row)
     return SnapshotOutcome(cut.cut_id, window, None, error, 0)
 

@@ -16,6 +16,7 @@ from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
 from heartbeat.landing.source_reading import Observer
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
@@ -99,7 +100,7 @@ class LandingRun:
 def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
     """A connection to marts that holds the right to land the source while it is open."""
     with connect(
-        settings.database_url,
+        settings.login_url(Login.INGEST),
         autocommit=True,
         settings={"lock_timeout": settings.lock_timeout},
     ) as connection:

@@ -9,8 +9,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from heartbeat.connection_string import without_login
 from heartbeat.errors import SettingsError
-from heartbeat.settings import Settings
+from heartbeat.secret import file_variable
+from heartbeat.settings import DATABASE_URL, Settings
+from heartbeat.stack.process_secrets import DAGSTER_DATABASE_URL, only_needed
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
 
@@ -89,13 +92,15 @@ def environment(settings: Settings) -> Mapping[str, str]:
     """What every process must find in its environment, beside what is there.
 
     libpq's variables for the defaults of a session are left out: Dagster's storage would take them.
+    Whoever owns the databases is left out too: only `heartbeat migrate` logs in as the owner.
     """
+    left_out = {*_SESSION_DEFAULTS, file_variable(DATABASE_URL)}
     return {
-        **{name: value for name, value in os.environ.items() if name not in _SESSION_DEFAULTS},
+        **{name: value for name, value in os.environ.items() if name not in left_out},
         "HEARTBEAT_PROJECT": str(settings.project),
         "HEARTBEAT_HOME": str(settings.home),
-        "HEARTBEAT_DATABASE_URL": settings.database_url,
-        "HEARTBEAT_DAGSTER_DATABASE_URL": settings.dagster_database_url,
+        DATABASE_URL: without_login(settings.database_url),
+        DAGSTER_DATABASE_URL: settings.dagster_database_url,
         "HEARTBEAT_CODE_HOST": settings.code_host,
         "HEARTBEAT_CODE_PORT": str(settings.code_port),
         "DAGSTER_HOME": str(settings.dagster_home),
@@ -107,7 +112,8 @@ def become(name: str, settings: Settings) -> None:
     """Replace this process by the named one, so that signals reach it directly."""
     process = process_named(name, settings)
     write_dagster_home(settings)
-    os.execvpe(process.command[0], process.command, dict(environment(settings)))
+    found = only_needed(name, environment(settings), settings)
+    os.execvpe(process.command[0], process.command, dict(found))
 
 
 def code_location_problem(settings: Settings) -> str | None:

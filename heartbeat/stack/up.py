@@ -18,12 +18,14 @@ from heartbeat.audit.audit_view import any_undrawn
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
 from heartbeat.refresh.job import AUDIT_JOB
 from heartbeat.settings import Settings
 from heartbeat.stack.preflight import check_before_start
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
+from heartbeat.stack.process_secrets import without_secrets
 from heartbeat.stack.supervisor import Program, Supervisor
 
 _MARTS = "marts"
@@ -76,7 +78,8 @@ class Stack:
             [*_DEMO_BANK, "environment", *cluster_a], check=True, stdout=subprocess.PIPE
         )
         self._environment.update(json.loads(addresses.stdout))
-        self._living = [Program("demo-bank", [*_DEMO_BANK, "tick", *cluster_a], 2)]
+        bank = [*self._without_secrets(), *_DEMO_BANK, "tick", *cluster_a]
+        self._living = [Program("demo-bank", bank, 2)]
         self._run(lambda: self._seed(cluster_a[1], [*urls, *bank_arguments]))
 
     def _check(self) -> None:
@@ -106,7 +109,11 @@ class Stack:
         databases = [
             Program(
                 name,
-                [*_STANDING_BACK, *server.command()],
+                [
+                    *self._without_secrets(),
+                    *_STANDING_BACK,
+                    *server.command(),
+                ],
                 1,
                 stop_signal="INT",
                 user=server.system_user,
@@ -120,11 +127,15 @@ class Stack:
         ]
         return [*databases, *own, *self._living]
 
+    def _without_secrets(self) -> tuple[str, ...]:
+        return without_secrets(self._environment, self._settings)
+
     def _start_databases(self, supervisor: Supervisor) -> None:
         for name in self._servers:
             supervisor.start_program(name)
         for name, server in self._servers.items():
             self._wait(f"Starting Postgres for {name}", server.answers, supervisor)
+            server.ask_for_passwords()
         self._say("Preparing the databases")
         prepare_databases(self._settings)
 
@@ -155,7 +166,7 @@ class Stack:
 
     def _pictures_are_missing(self) -> bool:
         """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
-        with connect(self._settings.database_url) as connection:
+        with connect(self._settings.login_url(Login.API)) as connection:
             return any_undrawn(connection, _DAILY)
 
     def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:

@@ -7,9 +7,11 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
+import psutil
 import pytest
 
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
@@ -25,12 +27,44 @@ def short_folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def up() -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="heartbeat-up-"))
-    stack = Up(folder / "home")
+    stack = Up(folder / "home", variables=SECRETS)
     stack.start()
     yield stack
     if stack.is_running:
         stack.stop(signal.SIGTERM)
     shutil.rmtree(folder)
+
+
+SECRETS = {
+    "HEARTBEAT_INGEST_PASSWORD": "secret-of-ingest",
+    "HEARTBEAT_COMPUTE_PASSWORD": "secret-of-compute",
+    "HEARTBEAT_READER_PASSWORD": "secret-of-reader",
+    "HEARTBEAT_API_PASSWORD": "secret-of-api",
+    "HEARTBEAT_OPERATOR_PASSWORD": "secret-of-operator",
+    "HEARTBEAT_DAGSTER_PASSWORD": "secret-of-dagster",
+    "HEARTBEAT_OPERATOR_TOKENS": "ada=secret-of-an-operator",
+}
+_DAGSTER = {"HEARTBEAT_DAGSTER_PASSWORD"}
+_LANDS = {
+    *("HEARTBEAT_DAGSTER_PASSWORD", "HEARTBEAT_INGEST_PASSWORD"),
+    *("HEARTBEAT_COMPUTE_PASSWORD", "HEARTBEAT_READER_PASSWORD", "the sources"),
+}
+# by words of their command lines, the first that fits
+FINDS: dict[str, set[str]] = {
+    "heartbeat up": {*SECRETS, "the sources"},
+    "supervisord": {*SECRETS, "the sources"},
+    "dagster code-server": _DAGSTER,
+    "dagster api grpc": _DAGSTER,
+    "dagster._daemon": _LANDS,
+    "multiprocessing": _LANDS,
+    "forkserver_launcher": _LANDS,
+    "dagster_webserver": _DAGSTER,
+    "heartbeat_api": {
+        *("HEARTBEAT_API_PASSWORD", "HEARTBEAT_OPERATOR_PASSWORD", "HEARTBEAT_OPERATOR_TOKENS"),
+    },
+    "postgres": set(),
+    "demo_bank": set(),
+}
 
 
 def run_up(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -67,6 +101,29 @@ def test_the_first_start_lands_computes_and_shows_every_tile(up: Up) -> None:
     assert values["ledger_imbalance_eur"] == 0.01
     page = httpx.get(f"http://127.0.0.1:{up.ports['API']}/", timeout=30).text
     assert [metric["code"] for metric in metrics if metric["code"] not in page] == []
+
+
+def test_each_process_finds_only_the_secrets_of_its_work(up: Up) -> None:
+    up.wait_for("Up to date")
+    found: dict[str, set[str]] = {}
+    for process in up.named(""):
+        with suppress(psutil.Error):
+            command, variables = " ".join(process.cmdline()), process.environ()
+            kind = next((words for words in FINDS if words in command), command)
+            secrets = {
+                name
+                for name, secret in SECRETS.items()
+                if any(secret in value for value in variables.values())
+            }
+            if any(name.startswith("SOURCE_") for name in variables):
+                secrets.add("the sources")
+            found.setdefault(kind, set()).update(secrets)
+            passwords = {each.read_text() for each in (up.home / "logins").iterdir()}
+            assert not passwords & set(variables.values())
+    assert {"dagster._daemon", "dagster_webserver", "heartbeat_api", "postgres"} <= set(found)
+    too_many = {kind: secrets - FINDS.get(kind, set()) for kind, secrets in found.items()}
+    assert {kind: names for kind, names in too_many.items() if names} == {}
+    assert found["dagster._daemon"] == _LANDS
 
 
 def test_the_asset_graph_shows_what_a_metric_reads(up: Up) -> None:
