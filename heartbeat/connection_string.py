@@ -45,7 +45,11 @@ def logged_in_as(connection_string: str, user: str, password: str | None) -> str
 
     Without a password libpq looks where it usually does, and a server that trusts asks for none.
     """
+    said = conninfo_to_dict(connection_string)
     given = {"user": user, "password": password} if password else {"user": user}
+    if "options" not in said and "service" not in said:
+        # a server refuses a login for a setting of PGOPTIONS that a superuser alone may change
+        given["options"] = ""
     return make_conninfo(without_login(connection_string), **given)
 
 
