@@ -34,7 +34,8 @@ def read_rows(
 ) -> list[tuple[Any, ...]]:
     """All rows of a query that begins on that line of the file; QueryError names the line."""
     try:
-        return connection.execute(sql.encode()).fetchall()
+        # prepared, as the server takes no second statement behind the first one then
+        return connection.execute(sql.encode(), prepare=True).fetchall()
     except psycopg.Error as error:
         position = error.diag.statement_position
         before = sql[: int(position)] if position else ""

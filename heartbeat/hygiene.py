@@ -9,6 +9,7 @@ from psycopg import sql
 
 from heartbeat.displays import forget_displays
 from heartbeat.landing.landed_name import dlt_name
+from heartbeat.login import Login
 from heartbeat.platform_state import forget_refresh_disk
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
@@ -37,7 +38,7 @@ def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: date
     """
     observed = {"before": now - timedelta(days=settings.keep_observations_days)}
     ran = now - timedelta(days=settings.keep_runs_days)
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.INGEST)) as connection:
         names = connection.execute(
             _STATEMENTS["load_tables"], {"schemas": list(landed_schemas)}
         ).fetchall()

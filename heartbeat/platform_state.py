@@ -15,6 +15,7 @@ import psycopg
 from psycopg import Connection
 from psycopg.rows import class_row
 
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -117,7 +118,7 @@ def recording_disk(settings: Settings, run_id: str) -> Iterator[None]:
             "database_before": database_before,
         }
         try:
-            with connect(settings.database_url) as connection:
+            with connect(settings.login_url(Login.INGEST)) as connection:
                 store_disk(connection, after)
                 size = read_database_size(connection)
                 connection.execute(_STATEMENTS["take_disk"], taken | {"database_after": size})
@@ -127,7 +128,7 @@ def recording_disk(settings: Settings, run_id: str) -> Iterator[None]:
 
 def _database_size(settings: Settings) -> int:
     try:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             return read_database_size(connection)
     except psycopg.Error:
         return 0  # the landing itself tells that the database is away

@@ -1,6 +1,7 @@
 """The settings: environment variables, one class."""
 
 import ipaddress
+import os
 import re
 from collections.abc import Mapping
 from functools import cached_property
@@ -12,12 +13,22 @@ from zoneinfo import ZoneInfo
 from pydantic import Field, IPvAnyNetwork, ValidationError, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from heartbeat.connection_string import database_name, is_usable, of_database, sqlalchemy_url
+from heartbeat.connection_string import (
+    database_name,
+    is_usable,
+    logged_in_as,
+    names_a_login,
+    of_database,
+    sqlalchemy_url,
+)
 from heartbeat.duration import bytes_of, seconds_of
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
 from heartbeat.json_log import LogFormat
+from heartbeat.login import Login
+from heartbeat.login_folder import LoginFolder
 from heartbeat.postgres_session import NEWER_SETTINGS, SESSION_SETTINGS, with_parameters
+from heartbeat.secret import file_variable, read_secret
 from heartbeat.wrong_value import wrong_value
 
 _SHORTEST_TOKEN = 16
@@ -32,6 +43,16 @@ A server refuses a connection for a setting that it does not know, so the newer 
 """
 
 
+DATABASE_URL = "HEARTBEAT_DATABASE_URL"
+OPERATOR_TOKENS = "HEARTBEAT_OPERATOR_TOKENS"
+DAGSTER_TOKEN = "HEARTBEAT_DAGSTER_TOKEN"
+SECRET_VARIABLES = (
+    *(DATABASE_URL, OPERATOR_TOKENS, DAGSTER_TOKEN),
+    *(each.password_variable for each in Login),
+)
+"""The settings that are secrets: each can also be given as a file, by its name and `_FILE`."""
+
+
 class Settings(BaseSettings):
     """What the environment says; `Settings.load()` turns a bad value into one clear line."""
 
@@ -42,12 +63,33 @@ class Settings(BaseSettings):
     home: Path = Field(default=Path(".heartbeat"), validation_alias="HEARTBEAT_HOME")
     """State: embedded Postgres, Dagster home, dlt working folder, logs."""
     explicit_database_url: str | None = Field(
-        default=None, validation_alias="HEARTBEAT_DATABASE_URL"
+        default=None, validation_alias=DATABASE_URL, repr=False
+    )
+    """Where marts are; its user owns the databases and is what `heartbeat migrate` logs in as."""
+    ingest_password: str | None = Field(
+        default=None, validation_alias=Login.INGEST.password_variable, repr=False
+    )
+    compute_password: str | None = Field(
+        default=None, validation_alias=Login.COMPUTE.password_variable, repr=False
+    )
+    reader_password: str | None = Field(
+        default=None, validation_alias=Login.READER.password_variable, repr=False
+    )
+    api_password: str | None = Field(
+        default=None, validation_alias=Login.API.password_variable, repr=False
+    )
+    operator_password: str | None = Field(
+        default=None, validation_alias=Login.OPERATOR.password_variable, repr=False
+    )
+    dagster_password: str | None = Field(
+        default=None, validation_alias=Login.DAGSTER.password_variable, repr=False
     )
     timezone: str = Field(default="UTC", validation_alias="HEARTBEAT_TIMEZONE")
     """Business time zone: "day" in history, schedules, display."""
     statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
     """Per metric query, as Postgres writes durations."""
+    temp_file_limit: str = Field(default="4GB", validation_alias="METRIC_TEMP_FILE_LIMIT")
+    """Disk that the sorts and joins of one metric or cut may take, as Postgres writes sizes."""
     lock_timeout: str = Field(default="30s", validation_alias="HEARTBEAT_LOCK_TIMEOUT")
     """How long a landing waits for who holds a table in marts; its readers wait behind it."""
     landing_silence: str = Field(default="5min", validation_alias="HEARTBEAT_LANDING_SILENCE")
@@ -95,7 +137,7 @@ class Settings(BaseSettings):
     feedback_url: str | None = Field(default=None, validation_alias="HEARTBEAT_FEEDBACK_URL")
     """Where the link "Feedback" of the cockpit leads; without it there is no such link."""
     operator_tokens: Annotated[Mapping[str, str], NoDecode] = Field(
-        default={}, validation_alias="HEARTBEAT_OPERATOR_TOKENS", repr=False
+        default={}, validation_alias=OPERATOR_TOKENS, repr=False
     )
     """Who may write with which bearer token: `name=token, name=token`."""
     trusted_proxies: Annotated[tuple[IPvAnyNetwork, ...], NoDecode] = Field(
@@ -119,8 +161,13 @@ class Settings(BaseSettings):
     @classmethod
     def load(cls) -> "Settings":
         """Read the environment; raises SettingsError that names the variable."""
+        from_files = {
+            variable: read_secret(variable, os.environ)
+            for variable in SECRET_VARIABLES
+            if os.environ.get(file_variable(variable))
+        }
         try:
-            return cls()
+            return cls(**from_files)  # type: ignore[arg-type]  # by their aliases
         except ValidationError as error:
             first = error.errors()[0]
             raise SettingsError(f"{first['loc'][0]}: {wrong_value(first)}") from error
@@ -146,6 +193,13 @@ class Settings(BaseSettings):
     @classmethod
     def _size(cls, value: str) -> str:
         bytes_of(value)
+        return value
+
+    @field_validator("temp_file_limit")
+    @classmethod
+    def _disk_size(cls, value: str) -> str:
+        if not re.fullmatch(r"[1-9]\d* ?(MB|GB|TB)", value, re.ASCII):
+            raise ValueError(f"{value!r} is not a size such as 500MB or 4GB")
         return value
 
     @field_validator("operator_tokens", mode="before")
@@ -222,12 +276,31 @@ class Settings(BaseSettings):
     @cached_property
     def embedded_postgres(self) -> EmbeddedPostgres:
         """The marts server that Heartbeat runs itself when no database URL is set."""
-        return EmbeddedPostgres(self.home / "postgres")
+        return EmbeddedPostgres(self.home / "postgres", logins=self.login_folder)
+
+    @property
+    def login_folder(self) -> LoginFolder:
+        """Where the passwords are that no setting gives."""
+        return LoginFolder(self.home / "logins")
 
     @property
     def database_url(self) -> str:
-        """The marts database as a connection string of libpq."""
+        """The marts database for its owner, as a connection string of libpq: for `migrate` only."""
         return self.explicit_database_url or self.embedded_postgres.url("marts")
+
+    @property
+    def has_owner(self) -> bool:
+        """Whether the database URL says who logs in; processes that only serve go without."""
+        return self.explicit_database_url is None or names_a_login(self.explicit_database_url)
+
+    def login_url(self, login: Login) -> str:
+        """The marts database for the job of a login, as a connection string of libpq."""
+        return logged_in_as(self.database_url, login.value, self.password(login))
+
+    def password(self, login: Login) -> str | None:
+        """The password of a login; None where no setting gives one and `migrate` made none."""
+        given: str | None = getattr(self, f"{login.name.lower()}_password")
+        return given or self.login_folder.read(login.value)
 
     @property
     def database_name(self) -> str:
@@ -242,10 +315,13 @@ class Settings(BaseSettings):
     @property
     def dagster_database_url(self) -> str:
         """Dagster's own database on the same server, as SQLAlchemy URL for psycopg2."""
-        own = of_database(self.database_url, self.dagster_database_name)
-        return sqlalchemy_url(
-            with_parameters(own, application_name="heartbeat_dagster"), **_DAGSTER_SESSION
-        )
+        own = with_parameters(self.dagster_login_url, application_name="heartbeat_dagster")
+        return sqlalchemy_url(own, **_DAGSTER_SESSION)
+
+    @property
+    def dagster_login_url(self) -> str:
+        """Dagster's own database for its login, as a connection string of libpq."""
+        return of_database(self.login_url(Login.DAGSTER), self.dagster_database_name)
 
     @property
     def cockpit_url(self) -> str:

@@ -18,10 +18,11 @@ from pydantic import (
 )
 
 from heartbeat.connection_string import is_usable
-from heartbeat.errors import ContentError, SourceUnreachableError
+from heartbeat.errors import ContentError, SettingsError, SourceUnreachableError
 from heartbeat.identifier import MOST_BYTES, words_of
 from heartbeat.landing.catalog import Catalog, Table, WriteMode, read_catalog
 from heartbeat.qualified_name import split_name
+from heartbeat.secret import read_secret
 from heartbeat.yaml_document import (
     NO_ENTRIES_WHEN_EMPTY,
     NO_ITEMS_WHEN_EMPTY,
@@ -191,7 +192,10 @@ def landed_schema(source_name: str, schema_name: str) -> str:
 
 def connection_url(source_name: str, file: SourceFile) -> str:
     """The source's URL; raises SourceUnreachableError that names the variable, not its value."""
-    url = os.environ.get(file.connection_env)
+    try:
+        url = read_secret(file.connection_env, os.environ)
+    except SettingsError as error:
+        raise SourceUnreachableError(f"source {source_name}: {error}") from error
     if not url:
         raise SourceUnreachableError(
             f"source {source_name}: set {file.connection_env} to its address, "

@@ -13,6 +13,7 @@ from starlette.middleware.gzip import GZipMiddleware
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
 
+from heartbeat.login import Login
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
 from heartbeat.settings import Settings
@@ -71,7 +72,8 @@ class _StaticFolder(StaticFiles):
 
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
-    database = Database(settings.database_url)
+    database = Database(settings.login_url(Login.API))
+    operating = Database(settings.login_url(Login.OPERATOR))
     dagster = DagsterClient.of(settings, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     docs = DocsFolder(settings.project / "docs")
@@ -80,12 +82,12 @@ def create_app(settings: Settings) -> FastAPI:
     operators = Operators(OperatorPolicy(settings, hosts), refusals)
     shell = Shell(docs.exists, settings.feedback_url, settings.zone, operators.closed)
     wall_page = partial(page_routes.wall_page, shell=shell)
-    changes = Changes(settings.database_url)
+    changes = Changes(settings.login_url(Login.API))
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
     asked_of_state = DagsterClient.of(settings, timeout_seconds=_STATE_SECONDS)
     state = Holder(partial(read_dagster_state, asked_of_state))
-    listener = ChangeListener(settings.database_url, snapshots.reading)
+    listener = ChangeListener(settings.login_url(Login.API), snapshots.reading)
     displays = Displays(database)
     looking = DagsterClient.of(settings, timeout_seconds=_LOOKING_SECONDS)
     watch = PlatformWatch(database, looking, settings.home)
@@ -94,6 +96,7 @@ def create_app(settings: Settings) -> FastAPI:
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         database.open()
+        operating.open()
         listener.open()
         displays.open()
         watch.open()
@@ -109,6 +112,7 @@ def create_app(settings: Settings) -> FastAPI:
             asked_of_state,
             dagster,
             database,
+            operating,
         ):
             each.close()
 
@@ -123,6 +127,7 @@ def create_app(settings: Settings) -> FastAPI:
     )
     app.state.api = ApiState(
         database=database,
+        operating=operating,
         snapshots=snapshots,
         jobs=jobs,
         dagster=state,

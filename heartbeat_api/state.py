@@ -32,6 +32,8 @@ class ApiState:
     """The database, what is read once for all requests, who may write, where to ask for new."""
 
     database: Database
+    operating: Database
+    """For what operators write."""
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
     dagster: Holder[DagsterState]

@@ -20,6 +20,7 @@ from heartbeat.audit.audit_snapshot import (
 )
 from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.wording import counted
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
@@ -51,8 +52,9 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         deps=_upstream(cut, project),
     )
     def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             sync_cuts(connection, project.cuts)
+        with connect(settings.login_url(Login.COMPUTE)) as connection:
             store_chart_runtime(connection)
         as_of = datetime.now(UTC)
         outcomes = compute_snapshots(cut, settings, as_of=as_of, run_id=context.run.run_id)

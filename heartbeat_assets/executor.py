@@ -9,6 +9,7 @@ from dagster._core.execution.retries import RetryMode
 from dagster._core.execution.step_dependency_config import StepDependencyConfig
 from dagster._core.executor.in_process import InProcessExecutor
 
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.schema.version import read_version, refuse_other
 from heartbeat.settings import Settings
@@ -36,7 +37,7 @@ class _OnKnownSchema(InProcessExecutor):
 
 
 def _refuse_other_schema() -> None:
-    with connect(Settings.load().database_url, autocommit=True) as connection:
+    with connect(Settings.load().login_url(Login.COMPUTE), autocommit=True) as connection:
         refuse_other(read_version(connection))
 
 

@@ -19,6 +19,7 @@ from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
+from heartbeat.sql import platform_statements
 
 # a bank, a browser, kills, processes or many landings: more than `make check` has time for
 HEAVY = frozenset(
@@ -38,6 +39,7 @@ HEAVY = frozenset(
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
         "integration/test_doctor.py",
+        "integration/test_embedded_logins.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_full_disk.py",
         "integration/test_hostile_cuts.py",
@@ -51,6 +53,8 @@ HEAVY = frozenset(
         "integration/test_landing_state.py",
         "integration/test_landing_states.py",
         "integration/test_landing_waits.py",
+        "integration/test_login_roles.py",
+        "integration/test_managed_postgres.py",
         "integration/test_metric_assets.py",
         "integration/test_operator_change.py",
         "integration/test_monitoring.py",
@@ -144,11 +148,44 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder)
 
 
+LANDED_BY_HAND = """
+create schema testing;
+create function testing.hand_over() returns event_trigger language plpgsql as $$
+declare
+    made record;
+begin
+    for made in
+        select * from pg_event_trigger_ddl_commands()
+        where object_type in ('schema', 'table')
+          and coalesce(schema_name, object_identity) !~ '^(heartbeat|testing|pg_temp.*)$'
+          and current_user = 'postgres'
+    loop
+        execute format(
+            'alter %s %s owner to heartbeat_ingest', made.object_type, made.object_identity
+        );
+    end loop;
+end
+$$;
+create event trigger landed_by_hand on ddl_command_end
+    when tag in ('CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+    execute function testing.hand_over();
+"""
+"""What a test makes in marts belongs to the login that lands, as if it had been landed."""
+
+
 @pytest.fixture(scope="session")
 def migrated_template(postgres: EmbeddedPostgres) -> str:
     ensure_database(postgres.url(_TEMPLATE))
     migrate(postgres.url(_TEMPLATE))
+    with psycopg.connect(postgres.url(_TEMPLATE), autocommit=True) as connection:
+        connection.execute(LANDED_BY_HAND)
     return _TEMPLATE
+
+
+def open_to_logins(url: str) -> None:
+    """Give the logins the rights on a database that are no part of a copy of it."""
+    with psycopg.connect(url) as connection:
+        connection.execute(platform_statements("logins")["database"].encode())
 
 
 @pytest.fixture
@@ -177,6 +214,7 @@ def _marts(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
+        open_to_logins(postgres.url(name))
         yield postgres.url(name)
         server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 

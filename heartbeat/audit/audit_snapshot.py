@@ -28,10 +28,12 @@ from heartbeat.audit.cut_session import CutSession, Reading, end_session
 from heartbeat.audit.drawing_process import DRAWING
 from heartbeat.author_query import QueryError
 from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
 from heartbeat.marts_session import (
+    checking_session,
     empty_tables,
-    reading_as_of,
     source_as_of,
+    telling_holders,
 )
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
@@ -171,19 +173,12 @@ def draw_cut(
         )
     limits = CutLimits.of(settings)
     patience = patience or cut_patience(limits)
-    with reading_as_of(
-        settings.database_url,
-        cut.reads,
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-        lock_timeout=settings.lock_timeout,
-    ) as held:
-        with _faults_of(cut, "compute"):
-            session = CutSession.of(held, settings, as_of=as_of)
-            payload = _computed(cut, window, settings, session, held, patience)
-        oldest_poll = source_as_of(held, cut.reads)
-        empty_reads = empty_tables(held, cut.reads)
+    with checking_session(settings, cut.reads) as checking:
+        session = CutSession.of(checking, cut.reads, settings, as_of=as_of)
+        with telling_holders(checking), _faults_of(cut, "compute"):
+            payload = _computed(cut, window, settings, session, patience)
+        oldest_poll = source_as_of(checking, cut.reads)
+        empty_reads = empty_tables(checking, cut.reads)
     with _faults_of(cut, "chart"):
         with ConfinedProcess(limits, cut.path.parent, patience=patience) as process:
             spec = process.ask("chart", path=str(cut.path.absolute()), payload=payload)
@@ -196,14 +191,13 @@ def _computed(
     window: str,
     settings: Settings,
     session: CutSession,
-    held: Connection,
     patience: Patience,
 ) -> dict[str, Json]:
     """What the cut counts, once it is sure which tables it has read for that."""
     limits = CutLimits.of(settings)
     with ConfinedProcess(limits, cut.path.parent, patience=patience, session=session) as process:
         assert process.backend_pid is not None
-        reading = Reading.of(held, process.backend_pid)
+        reading = Reading.of(session.checking, process.backend_pid)
         try:
             payload = process.ask("compute", path=str(cut.path.absolute()), window=window)
         except CutLimitError:
@@ -286,7 +280,7 @@ def _emptied(
 ) -> frozenset[TableRef]:
     """The tables that have lost all their rows since the last good compute; none before one."""
     asked = {"cut_id": cut.cut_id, "window_key": window}
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         last_good = connection.execute(_SQL["last_good"], asked).fetchone()
     if last_good is None:
         return frozenset()
@@ -307,7 +301,7 @@ def _store(
         "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_SQL["store"], row)
     return SnapshotOutcome(
         cut.cut_id,
@@ -323,6 +317,6 @@ def _store_error(
     settings: Settings, cut: AuditCut, window: str, run_id: str, error: str
 ) -> SnapshotOutcome:
     row = {"cut_id": cut.cut_id, "window_key": window, "error": error, "run_id": run_id}
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_SQL["store_error"], row)
     return SnapshotOutcome(cut.cut_id, window, None, error, 0)

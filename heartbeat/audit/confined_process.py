@@ -27,7 +27,9 @@ import heartbeat
 from heartbeat.audit.cut_session import CutSession
 from heartbeat.duration import bytes_of, seconds_of
 from heartbeat.errors import HeartbeatError
+from heartbeat.marts_session import LockedOutError
 from heartbeat.settings import Settings
+from heartbeat.table_reference import TableRef
 
 _logger = logging.getLogger(__name__)
 
@@ -127,7 +129,8 @@ class ConfinedProcess:
     ) -> None:
         """Begin it; it reads nothing of the project but `folder`.
 
-        Raises CutLimitError, and HeartbeatError where it is not confined as it must be.
+        Raises CutLimitError, LockedOutError, what `session` raises for its snapshot, and
+        HeartbeatError where it is not confined as it must be.
         """
         self._limits = limits
         self.patience = patience
@@ -136,13 +139,14 @@ class ConfinedProcess:
             # V8 takes much that it never uses: of the drawing only what it uses is watched
             "memory_bytes": 2 * bytes_of(limits.memory) if folder else None,
             "cpu_seconds": int(seconds_of(limits.timeout)) * 2 + _GRACE_CPU_SECONDS,
-            "session": session.as_json() if session else None,
+            "reader": session.reader.as_json() if session else None,
         }
+        self._session = session
+        self.backend_pid: int | None = None
         try:
             hello = self._started()
         except _NotStartedError:
             hello = self._started()  # the server ended by itself just then
-        self.backend_pid: int | None = hello["backend_pid"]
         self._pid: int = hello["pid"]
         self._refuse_or_tell(hello["missing"])
 
@@ -199,12 +203,23 @@ class ConfinedProcess:
             finally:
                 os.close(printed)
         try:
-            hello = self._answer(self._begin)
+            hello = self._begun(self._begin)
+            if self._session:
+                self.backend_pid = int(hello["backend_pid"])
+                hello = self._begun({"snapshot": self._session.snapshot(self.backend_pid)})
+        except BaseException:
+            self.close()
+            raise
+        return hello
+
+    def _begun(self, request: Mapping[str, Any]) -> dict[str, Any]:
+        try:
+            hello = self._answer(request)
         except CutLimitError as error:
-            self.close()
             raise _NotStartedError(str(error)) from error
+        if "locked_out" in hello:
+            raise LockedOutError(TableRef(*hello["locked_out"]))
         if "not_begun" in hello:
-            self.close()
             raise CutLimitError(f"its process cannot begin: {hello['not_begun']}")
         return hello
 

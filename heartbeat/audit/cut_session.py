@@ -1,19 +1,29 @@
-"""The session in which a cut reads: held and judged by us, used by the author's process.
+"""The session in which a cut reads: judged by us, used by the author's process.
 
-The author's process gets a session of its own on the snapshot of ours, so that it reads exactly
-what our transaction holds. What it has read is asked of the server, never of that process.
+That process logs in as the reader and locks the tables before it gives up what it has no need of.
+Then our own session checks them, and takes the snapshot that both read. What the cut has read is
+asked of the server, never of that process.
 """
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
 import psycopg
-from psycopg import Connection, sql
-from psycopg.conninfo import make_conninfo
+from psycopg import Connection
 
-from heartbeat.marts_session import reader_settings
+from heartbeat.login import Login
+from heartbeat.marts_session import (
+    ReaderSession,
+    begin_reading,
+    exported_snapshot,
+    open_reader,
+    present_tables,
+    read_snapshot,
+    reader_settings,
+    touched_tables,
+)
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -23,34 +33,69 @@ _SQL = platform_statements("cut_session")
 
 
 @dataclass(frozen=True)
-class CutSession:
-    """How the author's process reads: where, with which settings, and on which snapshot."""
+class CutReader:
+    """How the author's process reads: where, with which settings, and which tables."""
 
     url: str
     settings: Mapping[str, str]
-    snapshot: str
+    opened: Sequence[TableRef]
+    closed: Sequence[TableRef]
+    """Those of which a reader may see some columns only."""
 
     @classmethod
-    def of(cls, held: Connection[Any], settings: Settings, *, as_of: datetime) -> "CutSession":
-        """A session beside the one that holds the tables, on its snapshot."""
-        row = held.execute("select pg_catalog.pg_export_snapshot()").fetchone()
-        assert row is not None
-        return cls(_address(held), reader_settings(settings, as_of=as_of), row[0])
-
-    def opened(self) -> Connection[Any]:
-        """Begin to read; raises psycopg.OperationalError."""
-        connection = connect(self.url, autocommit=True, settings=self.settings)
-        connection.autocommit = False
-        connection.read_only = True
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        connection.execute(
-            sql.SQL("set transaction snapshot {}").format(sql.Literal(self.snapshot))
-        )
-        return connection
+    def of_json(cls, said: Mapping[str, Any]) -> "CutReader":
+        """What `as_json` gave."""
+        opened, closed = ([TableRef(*each) for each in said[name]] for name in ("opened", "closed"))
+        return cls(said["url"], said["settings"], opened, closed)
 
     def as_json(self) -> dict[str, Any]:
         """For the other process."""
-        return asdict(self)
+        return asdict(self) | {
+            "opened": [[each.schema, each.table] for each in self.opened],
+            "closed": [[each.schema, each.table] for each in self.closed],
+        }
+
+    def begun(self) -> ReaderSession:
+        """A session that has locked the tables; raises psycopg.Error and LockedOutError."""
+        session = open_reader(self.url, self.settings)
+        begin_reading(session, self.opened)
+        return session
+
+    def read(self, session: ReaderSession, snapshot: str) -> None:
+        """Let it read that snapshot."""
+        read_snapshot(session, snapshot, self.closed)
+
+
+@dataclass(frozen=True)
+class CutSession:
+    """The session of a cut as the worker sees it, beside one of its own that checks."""
+
+    checking: Connection[Any]
+    reads: Collection[TableRef]
+    reader: CutReader
+
+    @classmethod
+    def of(
+        cls,
+        checking: Connection[Any],
+        reads: Collection[TableRef],
+        settings: Settings,
+        *,
+        as_of: datetime,
+    ) -> "CutSession":
+        """A session that will read these tables as of that moment."""
+        opened, closed = present_tables(checking, reads)
+        url = settings.login_url(Login.READER)
+        return cls(
+            checking, reads, CutReader(url, reader_settings(settings, as_of), opened, closed)
+        )
+
+    def snapshot(self, backend_pid: int) -> str:
+        """What it may read, now that it has locked the tables.
+
+        Raises QueryError and SourceDriftError for what must not be computed from.
+        """
+        return exported_snapshot(self.checking, self.reads, self.reader.closed, backend_pid)
 
 
 @dataclass(frozen=True)
@@ -76,20 +121,13 @@ class Reading:
 
     def touched(self) -> frozenset[TableRef]:
         """The tables that it has read so far, the server's own left out."""
-        asked = {"pid": self.backend_pid}
-        rows = self.watcher.execute(_SQL["touched"], asked).fetchall()
-        return frozenset(TableRef(*row) for row in rows)
+        return touched_tables(self.watcher, self.backend_pid)
 
 
 def end_session(settings: Settings, backend_pid: int) -> None:
     """End the session of a process that was killed; its statement would else go on."""
-    with connect(settings.database_url, autocommit=True) as connection:
-        connection.execute("select pg_catalog.pg_terminate_backend(%s)", [backend_pid])
-
-
-def _address(held: Connection[Any]) -> str:
-    """Where that session is, without what the environment adds to it: the other has none of it."""
-    return make_conninfo(**held.info.get_parameters(), password=held.info.password)
+    with connect(settings.login_url(Login.COMPUTE), autocommit=True) as connection:
+        connection.execute(_SQL["end"], {"pid": backend_pid, "login": Login.READER.value})
 
 
 def _transaction(watcher: Connection[Any], backend_pid: int) -> str | None:

@@ -18,8 +18,9 @@ from heartbeat.audit.confinement import confine
 from heartbeat.audit.cut_code import parsed
 from heartbeat.audit.cut_module import causes_of, fault_line, function_problem, imported, refusal
 from heartbeat.audit.cut_payload import json_payload
-from heartbeat.audit.cut_session import CutSession
+from heartbeat.audit.cut_session import CutReader
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.marts_session import LockedOutError, ReaderSession
 
 Task = Mapping[str, Any]
 Answer = dict[str, Any]
@@ -27,21 +28,26 @@ Answer = dict[str, Any]
 
 def work(requests: BinaryIO, answers: BinaryIO) -> None:
     """Confine this process, then do what is asked until nobody asks any more."""
-    session: psycopg.Connection[Any] | None = None
+    session: ReaderSession | None = None
     try:
         begin = json.loads(requests.readline())
-        if begin["session"] is not None:
-            session = CutSession(**begin["session"]).opened()
+        if begin["reader"] is not None:
+            reader = CutReader.of_json(begin["reader"])
+            session = reader.begun()
+            _say(answers, {"backend_pid": session.info.backend_pid})
+            reader.read(session, json.loads(requests.readline())["snapshot"])
         missing = confine(
             [Path(each) for each in begin["readable"]],
             memory_bytes=begin["memory_bytes"],
             cpu_seconds=begin["cpu_seconds"],
         )
+    except LockedOutError as error:
+        _say(answers, {"locked_out": [error.table.schema, error.table.table]})
+        return
     except Exception as error:  # noqa: BLE001 - whatever it is, the other side tells it
         _say(answers, {"not_begun": f"{type(error).__name__}: {error}"})
         return
-    backend_pid = session.info.backend_pid if session else None
-    _say(answers, {"pid": os.getpid(), "missing": missing, "backend_pid": backend_pid})
+    _say(answers, {"pid": os.getpid(), "missing": missing})
     for line in requests:
         task = json.loads(line)
         _say(answers, _answer(task, session))

@@ -8,7 +8,7 @@ from rich.console import Console
 from rich.table import Table
 
 from heartbeat.database import prepare_databases
-from heartbeat.errors import HeartbeatError
+from heartbeat.errors import HeartbeatError, SettingsError
 from heartbeat.judgement.wording import counted
 from heartbeat.settings import Settings
 
@@ -96,7 +96,14 @@ def systemd(
 
 def migrate() -> None:
     """Make the databases where they are missing and bring the schema to this version."""
-    prepare_databases(Settings.load())
+    settings = Settings.load()
+    if not settings.has_owner:
+        raise SettingsError(
+            "HEARTBEAT_DATABASE_URL names no user: `heartbeat migrate` logs in as the owner of the "
+            "databases, so give it an address such as postgresql://owner:password@host:5432/marts"
+        )
+    for note in prepare_databases(settings):
+        typer.echo(f"note: {note}")
     typer.echo("The databases are ready.")
 
 

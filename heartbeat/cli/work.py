@@ -16,6 +16,7 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.benchmark import Benchmark
 from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.wording import counted
+from heartbeat.login import Login
 from heartbeat.metrics.benchmarking import store_benchmarks
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.compute import compute as compute_one
@@ -77,7 +78,7 @@ def refresh(
     with opened_marts() as settings:
         names = metric and [metric_id_of(Project.of(settings), name) for name in metric]
         job = _followed(settings, names)
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.API)) as connection:
             failures = read_failures(connection, job.job_id)
     typer.echo(f"tables   {job.tables.text('landed')}")
     typer.echo(f"metrics  {job.metrics.text('computed')}")
@@ -103,7 +104,7 @@ def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
     desk = RefreshDesk(DagsterClient.of(settings))
     actor = getpass.getuser()
     try:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.API)) as connection:
             ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
     except DagsterAwayError as error:
         raise HeartbeatError(
@@ -111,7 +112,7 @@ def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
         ) from error
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
-        connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.login_url(Login.API), autocommit=True) as connection,
         Progress(*columns) as bar,
     ):
         task = bar.add_task("waiting", total=None)
@@ -156,7 +157,7 @@ def segments() -> None:
 def _compute_now(
     project: Project, metrics: list[Metric], settings: Settings, all_days: bool
 ) -> int:
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.INGEST)) as connection:
         register(connection, project, settings.zone)
     outcomes = compute_and_store(
         metrics, settings, as_of=datetime.now(UTC), run_id=new_run_id(), all_days=all_days
@@ -165,7 +166,7 @@ def _compute_now(
 
 
 def _compute_past(metrics: list[Metric], settings: Settings, as_of: datetime) -> int:
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
     return sum(
         _show(

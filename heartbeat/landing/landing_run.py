@@ -24,6 +24,7 @@ from heartbeat.landing.marts_watch import (
 from heartbeat.landing.selection import SelectedTables
 from heartbeat.landing.source_landing import SourceLanding
 from heartbeat.landing.source_reading import Observer
+from heartbeat.login import Login
 from heartbeat.platform_state import recording_disk
 from heartbeat.postgres_session import LONGEST_WORK_SECONDS, connect
 from heartbeat.settings import Settings
@@ -118,14 +119,14 @@ class LandingRun:
 
 def _watch(settings: Settings) -> MartsWatch:
     silence = settings.landing_silence
-    return marts_watch(settings.database_url, silence, seconds_of(silence))
+    return marts_watch(settings.login_url(Login.INGEST), silence, seconds_of(silence))
 
 
 @contextmanager
 def _exclusive(settings: Settings, source: Source) -> Iterator[Connection[Any]]:
     """A connection to marts that holds the right to land the source while it is open."""
     with connect(
-        settings.database_url,
+        settings.login_url(Login.INGEST),
         autocommit=True,
         settings={"lock_timeout": settings.lock_timeout},
     ) as connection:

@@ -19,6 +19,7 @@ from heartbeat.landing.landed_name import dlt_name
 from heartbeat.landing.lock_wait import lock_wait
 from heartbeat.landing.marts_watch import MartsSilentError
 from heartbeat.landing.resource import schema_source
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 
@@ -44,7 +45,9 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     return dlt.pipeline(
         pipeline_name=dlt_name(landed_schema),
         pipelines_dir=str(folder),
-        destination=marts(settings.database_url, settings.lock_timeout, settings.landing_silence),
+        destination=marts(
+            settings.login_url(Login.INGEST), settings.lock_timeout, settings.landing_silence
+        ),
         dataset_name=landed_schema,
     )
 
@@ -110,7 +113,7 @@ def _seconds(info: LoadInfo) -> dict[str, float]:
 def _told(error: PipelineStepFailed, table: tuple[str, str], settings: Settings) -> str:
     *_, cause = _causes(error)
     if isinstance(cause, errors.LockNotAvailable):
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             return str(lock_wait(connection, table))
     return str(cause) or type(cause).__name__
 

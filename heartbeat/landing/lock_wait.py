@@ -32,7 +32,18 @@ def lock_wait(connection: Connection[Any], table: tuple[str, str]) -> LockWaitEr
     """The error of a wait that has just ended, with who holds a lock on the table now."""
     name = sql.Identifier(*table).as_string(connection)
     found = connection.execute(_STATEMENTS["holders"], {"table": name}).fetchall()
-    return LockWaitError(table, found)
+    return LockWaitError(table, _dated(connection, found))
+
+
+def _dated(connection: Connection[Any], holders: Sequence[Holder]) -> Sequence[Holder]:
+    """The holders with the start of their transactions, which marts tell of other logins too."""
+    if all(since is not None for _, _, since in holders):
+        return holders
+    tells = connection.execute(_STATEMENTS["tells_open_transactions"].encode()).fetchone()
+    if tells != (True,):
+        return holders
+    begun = dict(connection.execute(_STATEMENTS["open_transactions"].encode()).fetchall())
+    return [(pid, name, since or begun.get(pid)) for pid, name, since in holders]
 
 
 @contextmanager

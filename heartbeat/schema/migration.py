@@ -38,6 +38,7 @@ _PATIENCE_SECONDS = 600.0
 _PAUSE_SECONDS = 2.0
 
 _logger = logging.getLogger(__name__)
+_LOGINS = platform_statements("logins")
 _HOLDERS = platform_statements("lock_wait")["holders_of_schema"]
 
 
@@ -80,6 +81,7 @@ def migrate(database_url: str) -> None:
     All of them are one transaction. It asks for a table only for seconds at a time and starts over
     when it does not get it, so that nobody waits long behind it. Raises SchemaNewerError, and
     MigrationError after ten minutes or where the database refuses.
+    The roles of the server come first, what earlier versions landed is handed over last.
     """
     engine = sqlalchemy.create_engine(
         "postgresql+psycopg2://",
@@ -114,13 +116,16 @@ def _migrate(connection: Connection) -> None:
     connection.exec_driver_sql(f"set local lock_timeout = '{_TABLE_SECONDS}s'")
     found = _version(connection)
     refuse_newer(found)
-    if found == KNOWN_VERSION:
-        return
+    _execute(connection, _LOGINS["roles"])
     if found is None:
         connection.exec_driver_sql("create schema if not exists heartbeat")
     elif found <= _CHANGED_UP_TO:
         _mend(connection, found)
-    command.upgrade(_alembic(connection), "head")
+    if found != KNOWN_VERSION:
+        command.upgrade(_alembic(connection), "head")
+    _execute(connection, _LOGINS["readable"])
+    _execute(connection, _LOGINS["database"])
+    _execute(connection, _LOGINS["hand_over"])
 
 
 def _mend(connection: Connection, found: str) -> None:
@@ -144,7 +149,11 @@ def _is_null(connection: Connection, expression: str) -> bool:
 
 
 def _run(connection: Connection, file: Path) -> None:
-    statements = file.read_text(encoding="utf-8")
+    _execute(connection, file.read_text(encoding="utf-8"))
+
+
+def _execute(connection: Connection, statements: str) -> None:
+    # a mark of percent is one
     connection.exec_driver_sql(statements, execution_options={"no_parameters": True})
 
 

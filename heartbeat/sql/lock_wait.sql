@@ -28,3 +28,9 @@ where l.locktype = 'relation'
   and l.granted
   and l.pid is distinct from pg_backend_pid()
 order by since, l.pid
+-- name: tells_open_transactions
+-- In marts, and not in a source: there a role sees of others what it has been granted.
+select coalesce(has_function_privilege(to_regprocedure('heartbeat.open_transactions()'), 'execute'), false)
+
+-- name: open_transactions
+select pid, since from heartbeat.open_transactions()

@@ -21,11 +21,13 @@ from heartbeat.connection_string import without_password
 from heartbeat.displays import read_displays
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.wording import age_text, bytes_text, counted
+from heartbeat.login import Login
 from heartbeat.platform_state import disk_space, read_disks
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.dagster_client import DaemonState, DagsterClient, ScheduleState
 from heartbeat.refresh.job import JobState, state_of
+from heartbeat.secret import file_variable
 from heartbeat.settings import Settings
 from heartbeat.source import Source, connection_url
 from heartbeat.sql import platform_statements
@@ -300,7 +302,7 @@ def _source_check(source: Source) -> Check:
 
     def check(settings: Settings) -> Finding:
         variable = source.file.connection_env
-        if variable not in os.environ:
+        if variable not in os.environ and file_variable(variable) not in os.environ:
             told = f"{variable} is not set here, so it cannot be asked"
             return Finding(part, State.WARN, told, "ask where the daemon runs, which has it")
         url = connection_url(source.name, source.file)
@@ -321,9 +323,8 @@ def _source_check(source: Source) -> Check:
 
 def _connected(settings: Settings) -> Connection[Any]:
     """A short session that only reads; raises psycopg.Error."""
-    return connect(
-        settings.database_url, settings=_STATEMENT_TIMEOUT, connect_timeout=_CONNECT_SECONDS
-    )
+    url = settings.login_url(Login.API)
+    return connect(url, settings=_STATEMENT_TIMEOUT, connect_timeout=_CONNECT_SECONDS)
 
 
 def _dagster(settings: Settings) -> DagsterClient:

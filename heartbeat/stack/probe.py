@@ -10,6 +10,7 @@ import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from enum import Enum
+from pathlib import Path
 from typing import TypeVar
 from urllib.parse import urlsplit
 
@@ -20,6 +21,7 @@ _UNCHANGED_ASKS = 48
 """Of five seconds: a daemon that waits for a slow launch says nothing for two minutes."""
 _OLDEST_SECONDS = 240
 """The same, for who asks only once."""
+_API, _SUPERUSER = "heartbeat_api", "postgres"
 _LIST = "/api.DagsterApi/ListRepositories"
 _GRAPHQL = """{
   runsOrError(limit: 1) { __typename ... on PythonError { message } }
@@ -97,7 +99,7 @@ class Probe:
             "http": lambda: _http(self._question),
             "graphql": lambda: _graphql(self._question),
             "grpc": lambda: _list_repositories(self._question),
-            "postgresql": lambda: _replies(self._question),
+            "postgresql": lambda: _replies(self._kept_login(self._question, _SUPERUSER)),
             "daemon": self._beats_go_on,
         }
 
@@ -105,7 +107,7 @@ class Probe:
         """Why what the process needs does not answer; None when it does."""
         try:
             if scheme == "http":
-                _select(self._environment["HEARTBEAT_DATABASE_URL"])
+                _select(self._kept_login(self._environment["HEARTBEAT_DATABASE_URL"], _API))
             if scheme in ("graphql", "daemon"):
                 _select(self._dagster_url)
             if scheme == "graphql":
@@ -119,6 +121,19 @@ class Probe:
         from heartbeat.stack.daemon_lock import dsn
 
         return dsn(self._environment["HEARTBEAT_DAGSTER_DATABASE_URL"])
+
+    def _kept_login(self, url: str, role: str) -> str:
+        """That database for a role, with the password that it has been given, or that was kept.
+
+        A server that trusts asks for none.
+        """
+        from heartbeat.connection_string import logged_in_as
+        from heartbeat.login_folder import LoginFolder
+        from heartbeat.secret import read_secret
+
+        given = read_secret(f"{role.upper()}_PASSWORD", self._environment)
+        logins = LoginFolder(Path(self._environment["HEARTBEAT_HOME"]) / "logins")
+        return logged_in_as(url, role, given or logins.read(role))
 
     def _beats_go_on(self) -> None:
         """Each of Dagster's daemons writes its heartbeat twice a minute, as long as it works.

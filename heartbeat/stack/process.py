@@ -10,10 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from heartbeat.connection_string import without_login
 from heartbeat.errors import SettingsError
 from heartbeat.json_log import PROCESS_VARIABLE, LogFormat
-from heartbeat.settings import Settings, reachable
+from heartbeat.login import Login
+from heartbeat.secret import file_variable
+from heartbeat.settings import DATABASE_URL, Settings, reachable
 from heartbeat.stack.guard import Guarded
+from heartbeat.stack.process_secrets import DAGSTER_DATABASE_URL, only_needed
 from heartbeat.stack.schema_wait import wait_for_schema
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
@@ -106,13 +110,15 @@ def environment(settings: Settings) -> Mapping[str, str]:
     """What every process must find in its environment, beside what is there.
 
     libpq's variables for the defaults of a session are left out: Dagster's storage would take them.
+    Whoever owns the databases is left out too: only `heartbeat migrate` logs in as the owner.
     """
+    left_out = {*_SESSION_DEFAULTS, file_variable(DATABASE_URL)}
     return {
-        **{name: value for name, value in os.environ.items() if name not in _SESSION_DEFAULTS},
+        **{name: value for name, value in os.environ.items() if name not in left_out},
         "HEARTBEAT_PROJECT": str(settings.project),
         "HEARTBEAT_HOME": str(settings.home),
-        "HEARTBEAT_DATABASE_URL": settings.database_url,
-        "HEARTBEAT_DAGSTER_DATABASE_URL": settings.dagster_database_url,
+        DATABASE_URL: without_login(settings.database_url),
+        DAGSTER_DATABASE_URL: settings.dagster_database_url,
         "HEARTBEAT_CODE_HOST": settings.code_host,
         "HEARTBEAT_CODE_PORT": str(settings.code_port),
         "DAGSTER_HOME": str(settings.dagster_home),
@@ -127,7 +133,7 @@ def become(name: str, settings: Settings) -> None:
     """
     process = process_named(name, settings)
     if name != API:
-        wait_for_schema(settings.database_url, name)
+        wait_for_schema(settings.login_url(Login.DAGSTER), name)
     write_dagster_home(settings)
     guarded = Guarded(
         name,
@@ -137,8 +143,8 @@ def become(name: str, settings: Settings) -> None:
         one_a_database=name == DAEMON,
     )
     command = guarded.guard_command()
-    variables = {**environment(settings), PROCESS_VARIABLE: name}
-    os.execvpe(command[0], command, variables)
+    found = {**environment(settings), PROCESS_VARIABLE: name}
+    os.execvpe(command[0], command, dict(only_needed(name, found, settings)))
 
 
 def _logged(command: tuple[str, ...], settings: Settings) -> tuple[str, ...]:

@@ -17,10 +17,10 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
 from heartbeat.audit.audit_view import any_undrawn
-from heartbeat.connection_string import of_database
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
 from heartbeat.refresh.job import AUDIT_JOB
@@ -31,6 +31,7 @@ from heartbeat.stack.living import end_stack, only_up
 from heartbeat.stack.preflight import check_home, check_ports
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
 from heartbeat.stack.process_lock import LockFolder
+from heartbeat.stack.process_secrets import without_secrets
 from heartbeat.stack.supervisor import Program, Supervisor
 
 _MARTS = "marts"
@@ -132,7 +133,11 @@ class Stack:
     def programs(self) -> list[Program]:
         """What supervisord keeps up: the embedded servers, then Heartbeat's own processes."""
         databases = [
-            Program(name, self._database(name, server).guard_command(), 1)
+            Program(
+                name,
+                [*self._without_secrets(), *self._database(name, server).guard_command()],
+                1,
+            )
             for name, server in self._servers.items()
         ]
         serve = [sys.executable, "-m", "heartbeat", "serve"]
@@ -148,7 +153,7 @@ class Stack:
             name,
             str(self._settings.home),
             tuple(server.command()),
-            server.url("postgres"),
+            server.address("postgres"),
             stage=1,
             stop_signal="INT",
             user=server.system_user,
@@ -158,11 +163,15 @@ class Stack:
     def _guarded(self, name: str, command: tuple[str, ...]) -> Guarded:
         return Guarded(name, str(self._settings.home), command, None)
 
+    def _without_secrets(self) -> tuple[str, ...]:
+        return without_secrets(self._environment, self._settings)
+
     def _start_databases(self, supervisor: Supervisor) -> None:
         for name in self._servers:
             supervisor.start_program(name)
         for name, server in self._servers.items():
             self._wait(f"Starting Postgres for {name}", server.answers, supervisor)
+            server.ask_for_passwords()
         self._say("Preparing the databases")
         prepare_databases(self._settings)
         self._refuse_second_daemon(supervisor)
@@ -181,9 +190,7 @@ class Stack:
             raise StackError(holder)
 
     def _daemon_lock_holder(self) -> str | None:
-        return holder_of(
-            of_database(self._settings.database_url, self._settings.dagster_database_name)
-        )
+        return holder_of(self._settings.dagster_login_url)
 
     def _seed(self, bank_url: str, arguments: Sequence[str]) -> None:
         self._say("Filling the simulated bank")
@@ -212,7 +219,7 @@ class Stack:
 
     def _pictures_are_missing(self) -> bool:
         """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
-        with connect(self._settings.database_url) as connection:
+        with connect(self._settings.login_url(Login.API)) as connection:
             return any_undrawn(connection, _DAILY)
 
     def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:

@@ -8,6 +8,7 @@ import socket
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -31,12 +32,44 @@ def short_folder() -> Iterator[Path]:
 def up() -> Iterator[Up]:
     folder = Path(tempfile.mkdtemp(prefix="heartbeat-up-"))
     observed = {"HEARTBEAT_PLATFORM_METRICS": "on", "HEARTBEAT_LOG_FORMAT": "json"}
-    stack = Up(folder / "home", variables=observed)
+    stack = Up(folder / "home", variables={**SECRETS, **observed})
     stack.start()
     yield stack
     if stack.is_running:
         stack.stop(signal.SIGTERM)
     shutil.rmtree(folder)
+
+
+SECRETS = {
+    "HEARTBEAT_INGEST_PASSWORD": "secret-of-ingest",
+    "HEARTBEAT_COMPUTE_PASSWORD": "secret-of-compute",
+    "HEARTBEAT_READER_PASSWORD": "secret-of-reader",
+    "HEARTBEAT_API_PASSWORD": "secret-of-api",
+    "HEARTBEAT_OPERATOR_PASSWORD": "secret-of-operator",
+    "HEARTBEAT_DAGSTER_PASSWORD": "secret-of-dagster",
+    "HEARTBEAT_OPERATOR_TOKENS": "ada=secret-of-an-operator",
+}
+_DAGSTER = {"HEARTBEAT_DAGSTER_PASSWORD"}
+_LANDS = {
+    *("HEARTBEAT_DAGSTER_PASSWORD", "HEARTBEAT_INGEST_PASSWORD"),
+    *("HEARTBEAT_COMPUTE_PASSWORD", "HEARTBEAT_READER_PASSWORD", "the sources"),
+}
+# by words of their command lines, the first that fits
+FINDS: dict[str, set[str]] = {
+    "heartbeat up": {*SECRETS, "the sources"},
+    "supervisord": {*SECRETS, "the sources"},
+    "dagster code-server": _DAGSTER,
+    "dagster api grpc": _DAGSTER,
+    "dagster._daemon": _LANDS,
+    "multiprocessing": _LANDS,
+    "forkserver_launcher": _LANDS,
+    "dagster_webserver": _DAGSTER,
+    "heartbeat_api": {
+        *("HEARTBEAT_API_PASSWORD", "HEARTBEAT_OPERATOR_PASSWORD", "HEARTBEAT_OPERATOR_TOKENS"),
+    },
+    "postgres": set(),
+    "demo_bank": set(),
+}
 
 
 def run_up(environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
@@ -120,6 +153,29 @@ def test_every_process_writes_one_document_an_event(up: Up) -> None:
     assert written["api"] == {"api"}
     assert written["webserver"] == {"webserver"}
     assert written["daemon"] >= {"daemon", "worker"}
+
+
+def test_each_process_finds_only_the_secrets_of_its_work(up: Up) -> None:
+    up.wait_for("Up to date")
+    found: dict[str, set[str]] = {}
+    for process in up.named(""):
+        with suppress(psutil.Error):
+            command, variables = " ".join(process.cmdline()), process.environ()
+            kind = next((words for words in FINDS if words in command), command)
+            secrets = {
+                name
+                for name, secret in SECRETS.items()
+                if any(secret in value for value in variables.values())
+            }
+            if any(name.startswith("SOURCE_") for name in variables):
+                secrets.add("the sources")
+            found.setdefault(kind, set()).update(secrets)
+            passwords = {each.read_text() for each in (up.home / "logins").iterdir()}
+            assert not passwords & set(variables.values())
+    assert {"dagster._daemon", "dagster_webserver", "heartbeat_api", "postgres"} <= set(found)
+    too_many = {kind: secrets - FINDS.get(kind, set()) for kind, secrets in found.items()}
+    assert {kind: names for kind, names in too_many.items() if names} == {}
+    assert found["dagster._daemon"] == _LANDS
 
 
 def test_the_asset_graph_shows_what_a_metric_reads(up: Up) -> None:

@@ -59,6 +59,7 @@ def url(marts_url: str) -> str:
     with psycopg.connect(marts_url) as connection:
         connection.execute(
             "create schema bank_core; create table bank_core.payment (id int);"
+            "create index on bank_core.payment (id);"
             "create table bank_core.entry (id int); create table bank_core.client (id int);"
             "call heartbeat.open_to_readers('bank_core', array['payment', 'entry', 'client'])"
         )
