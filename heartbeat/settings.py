@@ -45,7 +45,7 @@ A server refuses a connection for a setting that it does not know, so the newer 
 
 DATABASE_URL = "HEARTBEAT_DATABASE_URL"
 OPERATOR_TOKENS = "HEARTBEAT_OPERATOR_TOKENS"
-DAGSTER_TOKEN = "HEARTBEAT_DAGSTER_TOKEN"
+DAGSTER_TOKEN = "HEARTBEAT_DAGSTER_TOKEN"  # noqa: S105 - its name
 SECRET_VARIABLES = (
     *(DATABASE_URL, OPERATOR_TOKENS, DAGSTER_TOKEN),
     *(each.password_variable for each in Login),
@@ -152,7 +152,7 @@ class Settings(BaseSettings):
     """Whether this machine itself may write while no operator is set up."""
     explicit_dagster_token: str | None = Field(
         default=None,
-        validation_alias="HEARTBEAT_DAGSTER_TOKEN",
+        validation_alias=DAGSTER_TOKEN,
         min_length=_SHORTEST_TOKEN,
         repr=False,
     )

@@ -63,7 +63,7 @@ FINDS: dict[str, set[str]] = {
     "dagster._daemon": _LANDS,
     "multiprocessing": _LANDS,
     "forkserver_launcher": _LANDS,
-    "dagster_webserver": _DAGSTER,
+    "dagster_guard": {*_DAGSTER, "HEARTBEAT_OPERATOR_TOKENS"},
     "heartbeat_api": {
         *("HEARTBEAT_API_PASSWORD", "HEARTBEAT_OPERATOR_PASSWORD", "HEARTBEAT_OPERATOR_TOKENS"),
     },
@@ -172,7 +172,7 @@ def test_each_process_finds_only_the_secrets_of_its_work(up: Up) -> None:
             found.setdefault(kind, set()).update(secrets)
             passwords = {each.read_text() for each in (up.home / "logins").iterdir()}
             assert not passwords & set(variables.values())
-    assert {"dagster._daemon", "dagster_webserver", "heartbeat_api", "postgres"} <= set(found)
+    assert {"dagster._daemon", "dagster_guard", "heartbeat_api", "postgres"} <= set(found)
     too_many = {kind: secrets - FINDS.get(kind, set()) for kind, secrets in found.items()}
     assert {kind: names for kind, names in too_many.items() if names} == {}
     assert found["dagster._daemon"] == _LANDS
