@@ -106,7 +106,11 @@ def _moments(snapshot: Snapshot, now: datetime) -> Iterator[Metric]:
     moments = (
         ("last_read", "When marts was last read", snapshot.as_of),
         ("last_good_refresh", "When all metrics had been computed", snapshot.refreshed_at),
-        ("last_compute", "When any metric was computed, well or not", snapshot.last_compute),
+        (
+            "last_compute",
+            "When most metrics were computed last, well or not",
+            snapshot.last_compute,
+        ),
         ("oldest_poll", "The oldest poll of a source behind a value", snapshot.sources_as_of()),
     )
     for name, text, moment in moments:

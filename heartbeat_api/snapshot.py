@@ -27,8 +27,8 @@ _NOTHING_LANDS = LandingState()
 class Snapshot:
     """All metrics in the order of the wall, and their prose by metric_id, as of one moment.
 
-    `watchlists` has metric_ids by name; `last_compute` is when any metric was computed last, well
-    or not; `landing` tells which tables did not land; `disks` are those of the state folders.
+    `watchlists` has metric_ids by name; `last_compute` is when most metrics were computed last,
+    well or not; `landing` tells which tables did not land; `disks` are those of the state folders.
     """
 
     as_of: datetime

@@ -31,6 +31,7 @@ import heartbeat.schema
 from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import PSQL, EmbeddedPostgres
 from heartbeat.psycopg2_session import connect_psycopg2
+from heartbeat.sql import platform_statements
 
 DUMPS = Path(__file__).parent / "integration" / "schema_dumps"
 _SCHEMA = Path(heartbeat.schema.__file__).parent
@@ -126,6 +127,8 @@ def _migrate(url: str, version: str, versions: str | None) -> None:
         poolclass=sqlalchemy.NullPool,
     )
     with engine.begin() as connection:
+        roles = platform_statements("logins")["roles"]
+        connection.exec_driver_sql(roles, execution_options={"no_parameters": True})
         connection.exec_driver_sql("create schema heartbeat")
         config = Config()
         config.set_main_option("script_location", str(_SCHEMA))

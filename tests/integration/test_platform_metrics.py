@@ -6,13 +6,16 @@ from zoneinfo import ZoneInfo
 
 import psycopg
 import pytest
+from psycopg import sql
 
 from heartbeat.displays import Beat, store_beats
 from heartbeat.judgement.freshness import Freshness
+from heartbeat.judgement.pulse import blind_since
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
 from heartbeat.metrics.compute import compute_and_store
 from heartbeat.metrics.metric_file import load_metrics
+from heartbeat.metrics.metric_rows import read_last_compute
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.metrics.platform_metrics import FOLDER, load_platform_metrics
 from heartbeat.metrics.registry import sync
@@ -83,6 +86,25 @@ def test_the_age_of_the_last_refresh_grows_while_nothing_computes(
     assert view.value == Decimal("5.0")
     assert view.status is Status.RED
     assert view.source_as_of == later
+
+
+def test_one_metric_that_is_computed_by_hand_hides_no_schedule_that_has_stopped(
+    platform: Project, settings: Settings, marts: psycopg.Connection
+) -> None:
+    computed(platform, settings, datetime.now(UTC))
+    marts.execute("alter table heartbeat.metric_observation disable trigger user")
+    for table in ("metric_history", "metric_observation"):
+        marts.execute(
+            sql.SQL("update {} set computed_at = computed_at - interval '3 hours'").format(
+                sql.Identifier("heartbeat", table)
+            )
+        )
+    by_hand = [metric for metric in platform.metrics.metrics if metric.code == QUEUE]
+    compute_and_store(by_hand, settings, as_of=datetime.now(UTC), run_id="by hand")
+    last = read_last_compute(marts)
+    assert last is not None
+    assert blind_since(last, datetime.now(UTC)) == last
+    assert seen(marts)[AGE].status is Status.RED
 
 
 def test_a_good_one_stands_behind_the_companys_and_a_red_one_before(
