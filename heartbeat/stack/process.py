@@ -22,8 +22,8 @@ from heartbeat.stack.schema_wait import wait_for_schema
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
 
-REPOSITORY = Path(__file__).parents[2]
-"""Where `dagster.yaml` and `workspace.yaml` are."""
+_FOLDER = Path(__file__).parent
+"""Has `dagster.yaml` and `workspace.yaml`: links to those of the repository, files in a wheel."""
 
 DAEMON = "daemon"
 """The process that launches runs."""
@@ -58,7 +58,7 @@ class Process:
 def processes(settings: Settings) -> tuple[Process, ...]:
     """Every process that Heartbeat itself runs, in the order in which they start."""
     code = reachable(settings.code_bind_host)
-    workspace = str(REPOSITORY / "workspace.yaml")
+    workspace = str(_FOLDER / "workspace.yaml")
     return (
         Process(
             "code-location",
@@ -175,7 +175,7 @@ def code_location_problem(settings: Settings) -> str | None:
 def write_dagster_home(settings: Settings) -> None:
     """Give Dagster its instance folder with this version's `dagster.yaml`."""
     settings.dagster_home.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(REPOSITORY / "dagster.yaml", settings.dagster_home / "dagster.yaml")
+    shutil.copyfile(_FOLDER / "dagster.yaml", settings.dagster_home / "dagster.yaml")
     _make_dagster_token(settings)
 
 
