@@ -24,6 +24,7 @@ from heartbeat.settings import Settings
 HEAVY = frozenset(
     {
         "acceptance",
+        "containers",
         "integration/audit_cuts",
         "integration/test_api_document.py",
         "integration/test_audit_pages.py",
@@ -34,6 +35,7 @@ HEAVY = frozenset(
         "integration/test_cockpit_pages.py",
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
+        "integration/test_contained_daemon.py",
         "integration/test_forkserver_launcher.py",
         "integration/test_landing_identity.py",
         "integration/test_landing_keys.py",

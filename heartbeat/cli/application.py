@@ -36,7 +36,7 @@ app.add_typer(metric.app, name="metric")
 cut.app.command("new")(cut_new.new)
 app.add_typer(cut.app, name="cut")
 for command in (
-    *(stack.up, stack.serve, stack.migrate, stack.validate),
+    *(stack.up, stack.serve, stack.first_runs, stack.migrate, stack.validate),
     *(work.refresh, ingest.ingest, work.compute, work.benchmark, work.segments, today.today),
 ):
     app.command()(command)

@@ -103,11 +103,19 @@ def environment(settings: Settings) -> Mapping[str, str]:
     }
 
 
-def become(name: str, settings: Settings) -> None:
-    """Replace this process by the named one, so that signals reach it directly."""
-    process = process_named(name, settings)
+def become(name: str, settings: Settings, *, end_runs: bool = False) -> None:
+    """Replace this process by the named one, so that signals reach it directly.
+
+    With `end_runs` whoever stops the daemon also stops the workers of its runs.
+    """
+    command = process_named(name, settings).command
+    if end_runs:
+        command = (
+            *(*_RUN_MODULE, "forkserver_launcher.contained", str(settings.run_workers)),
+            *command,
+        )
     write_dagster_home(settings)
-    os.execvpe(process.command[0], process.command, dict(environment(settings)))
+    os.execvpe(command[0], command, dict(environment(settings)))
 
 
 def code_location_problem(settings: Settings) -> str | None:

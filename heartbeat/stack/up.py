@@ -6,22 +6,19 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
-from datetime import timedelta
+from contextlib import contextmanager
+from functools import partial
 
 import httpx
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
-from heartbeat.audit.audit_view import any_undrawn
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
-from heartbeat.postgres_session import connect
-from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
-from heartbeat.refresh.job import AUDIT_JOB
+from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.settings import Settings
+from heartbeat.stack.first_runs import FirstRuns
 from heartbeat.stack.preflight import check_before_start
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
 from heartbeat.stack.supervisor import Program, Supervisor
@@ -33,13 +30,6 @@ _READY_SECONDS = 120
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STANDING_BACK = ("nice", "-n", "5")
 """A database that computes must not keep the processor from the servers of the screens."""
-_FIRST_RUNS = {
-    "refresh": "Landing tables, computing metrics",
-    "benchmark": "Telling what is typical",
-    "segment": "Telling clients apart",
-    AUDIT_JOB: "Drawing audit cuts",
-}
-_DAILY = timedelta(days=1)
 
 
 class StackError(HeartbeatError):
@@ -94,7 +84,8 @@ class Stack:
             prepare_sources()
             self._start_processes(supervisor)
             self._announce()
-            self._first_runs(supervisor)
+            goes_on = partial(_goes_on, supervisor)
+            FirstRuns(self._settings, self._console, goes_on=goes_on).run()
             self._say("Up to date. Ctrl-C stops everything.")
             while supervisor.running:
                 supervisor.check()
@@ -144,33 +135,6 @@ class Stack:
         self._wait("Starting the cockpit", self._api_answers, supervisor)
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
 
-    def _first_runs(self, supervisor: Supervisor) -> None:
-        for job, title in _FIRST_RUNS.items():
-            planned = len(self._dagster.assets(job).reads)
-            if not planned or (job == AUDIT_JOB and not self._pictures_are_missing()):
-                continue
-            status = self._follow(self._dagster.launch(job), title, planned, supervisor)
-            if status != "SUCCESS":
-                self._say(f"{title}: run ended with {status}; the Dagster UI says why")
-
-    def _pictures_are_missing(self) -> bool:
-        """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
-        with connect(self._settings.database_url) as connection:
-            return any_undrawn(connection, _DAILY)
-
-    def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-        with Progress(*columns, TimeElapsedColumn(), console=self._console) as bar:
-            task = bar.add_task(title, total=planned)
-            while True:
-                supervisor.check()
-                with suppress(DagsterError):
-                    progress = self._dagster.progress(run_id)
-                    bar.update(task, completed=progress.materialized)
-                    if progress.ended:
-                        return progress.status
-                time.sleep(0.5)
-
     def _announce(self) -> None:
         self._console.print(
             f"\n  Cockpit  http://127.0.0.1:{self._settings.api_port}/"
@@ -219,3 +183,9 @@ class Stack:
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False)
+
+
+def _goes_on(supervisor: Supervisor) -> bool:
+    """True; raises ProcessDiedError when a process has been given up."""
+    supervisor.check()
+    return True
