@@ -33,7 +33,7 @@ class Up:
         self.home = home
         self._arguments = arguments
         self._variables = variables or {}
-        self.ports = dict(zip(("API", "DAGSTER", "CODE"), _free_ports(3), strict=True))
+        self.ports = dict(zip(("API", "DAGSTER", "CODE"), free_ports(3), strict=True))
         self.output = home.parent / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -126,7 +126,7 @@ def _command_line(process: psutil.Process) -> str:
         return ""
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Below the ports of outgoing connections: one of those could take it before it is used."""
     candidates = iter(random.sample(range(20_000, 32_000), 12_000))
     return list(islice(filter(_is_free, candidates), count))

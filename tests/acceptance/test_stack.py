@@ -14,7 +14,6 @@ import pytest
 
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
 
-
 LAUNCH = """mutation { launchRun(executionParams: {selector: {
   repositoryLocationName: "heartbeat", repositoryName: "__repository__", jobName: "refresh"
 }}) { __typename } }"""
