@@ -42,6 +42,7 @@ if missing operator_tokens && [ $# -eq 0 ]; then set -- operator; fi
 for name in "$@"; do
   if missing operator_tokens; then
     put operator_tokens "$name=$(random)"
+    echo "$name may write, with the token that is in it; nobody else may"
   elif ! grep -qE "(^|,) *$(printf '%s' "$name" | sed 's/[][\.*^$+?(){}|]/\\&/g')=" "$folder/operator_tokens"; then
     chmod u+w "$folder/operator_tokens"
     printf ', %s=%s' "$name" "$(random)" >>"$folder/operator_tokens"

@@ -52,8 +52,8 @@ class Trial:
             "HEARTBEAT_HTTPS_PORT": str(https),
             "HEARTBEAT_PROXY_BIND": "127.0.0.1",
             "HEARTBEAT_PUBLIC_URL": self.proxy_url,
-            "HEARTBEAT_PROXY_NETWORK": "172.31.84.0/28",
-            "HEARTBEAT_PROXY_ADDRESS": "172.31.84.10",
+            "HEARTBEAT_PROXY_NETWORK": "172.16.84.0/28",
+            "HEARTBEAT_PROXY_ADDRESS": "172.16.84.10",
             "HEARTBEAT_VERSION": self.version(1),
             **_images(say),
         }
@@ -107,7 +107,9 @@ class Trial:
         """Remove every trace."""
         self.compose("--profile", "proxy", "down", "--volumes", "--remove-orphans")
         for number in (1, 2):
-            subprocess.run(["docker", "rmi", self.image(number)], capture_output=True, check=False)
+            # its layers stay, and with them the minutes that they took
+            remove = ["docker", "rmi", "--no-prune", self.image(number)]
+            subprocess.run(remove, capture_output=True, check=False)
         shutil.rmtree(self.folder)
 
     def compose(self, *arguments: str, version: int | None = None) -> str:
