@@ -15,8 +15,10 @@ FROM packages AS heartbeat
 COPY pyproject.toml README.md dagster.yaml workspace.yaml ./
 COPY forkserver_launcher forkserver_launcher
 COPY heartbeat heartbeat
+COPY heartbeat_web heartbeat_web
 COPY heartbeat_assets heartbeat_assets
 COPY heartbeat_api heartbeat_api
+COPY dagster_guard dagster_guard
 COPY demo_bank demo_bank
 # into a folder of its own, so that a new version of Heartbeat is a small layer above that of the packages;
 # compiled now, since the root of a container is read-only

@@ -46,7 +46,7 @@ bench: $(VENV)/installed-bench ## Side-by-side measurements
 
 soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
 	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_committed_states.py tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
-		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py \
+		tests/integration/test_forkserver_launcher.py tests/integration/test_api_memory.py tests/acceptance/test_refresh.py tests/acceptance/test_comes_back.py \
 		tests/acceptance/test_cockpit_in_a_browser.py
 
 containers: $(VENV)/installed-dev ## Build the image and try the containers for real, where a Docker engine is

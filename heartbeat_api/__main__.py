@@ -3,11 +3,10 @@
 import gc
 import sys
 
-import uvicorn
-
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
 from heartbeat_api.app import create_app
+from heartbeat_web.server import serve
 
 _SWITCH_SECONDS = 0.0005
 
@@ -25,14 +24,7 @@ def main() -> None:
     app = create_app(settings)
     # no request waits while the collector looks through what imports have made
     gc.freeze()
-    uvicorn.run(
-        app,
-        host=settings.bind_host,
-        port=settings.api_port,
-        server_header=False,
-        access_log=False,
-        proxy_headers=False,  # who may write depends on who really connects
-    )
+    serve(app, settings.bind_host, settings.api_port)
 
 
 def who_can_write(settings: Settings) -> str | None:

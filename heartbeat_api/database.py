@@ -8,6 +8,7 @@ import psycopg
 from psycopg_pool import ConnectionPool
 
 from heartbeat.postgres_session import Session, begin, with_parameters
+from heartbeat.schema.version import SchemaVersionError, require_version
 
 _PATIENCE_SECONDS = 2.0
 _CONNECT_SECONDS = "2"
@@ -21,7 +22,7 @@ _READ_WRITE = b"set transaction isolation level read committed, read write"
 
 
 class UnavailableError(Exception):
-    """What a request needs does not answer now, or does not hold the schema `heartbeat` yet."""
+    """What a request needs does not answer now, or has a schema `heartbeat` of another version."""
 
 
 class ApiSession(Session):
@@ -60,20 +61,30 @@ class Database:
     def reading(self) -> Iterator[psycopg.Connection[Any]]:
         """One read-only transaction, consistent over its statements.
 
-        Raises UnavailableError, whose message is the reason, when the read fails.
+        Raises UnavailableError, whose message is the reason, when the read fails, or when the
+        schema is of another version than this code.
         """
+        with self._transaction() as connection:
+            require_version(connection)
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[psycopg.Connection[Any]]:
+        """One transaction that may write; raises UnavailableError as `reading` does."""
+        with self._transaction() as connection:
+            connection.execute(_READ_WRITE)
+            require_version(connection)
+            yield connection
+
+    @contextmanager
+    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
         try:
             with self._pool.connection() as connection:
                 yield connection
         except psycopg.Error as error:
             raise UnavailableError(reason_of(error)) from error
-
-    @contextmanager
-    def writing(self) -> Iterator[psycopg.Connection[Any]]:
-        """One transaction that may write; raises UnavailableError as `reading` does."""
-        with self.reading() as connection:
-            connection.execute(_READ_WRITE)
-            yield connection
+        except SchemaVersionError as error:
+            raise UnavailableError(str(error)) from error
 
 
 def connect_listener(url: str) -> ApiSession:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from heartbeat.audit.audit_view import any_undrawn
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterAwayError, DagsterClient, DagsterError
 from heartbeat.refresh.job import (
@@ -63,7 +64,7 @@ class FirstRuns:
         self._settings = settings
         self._console = console
         self._goes_on = goes_on
-        self._dagster = DagsterClient(settings.dagster_url)
+        self._dagster = DagsterClient.of(settings)
         self._begins = False
         """Whether nothing had been landed: what was computed before that, says nothing."""
 
@@ -103,7 +104,7 @@ class FirstRuns:
     def _is_due(self, first: FirstRun) -> bool:
         if first.job == AUDIT_JOB:
             # pictures outlive a restart; `refresh` has just registered the cuts
-            with connect(self._settings.database_url) as connection:
+            with connect(self._settings.login_url(Login.API)) as connection:
                 return any_undrawn(connection, first.age)
         last = self._last_whole_run((first.job, *first.covered_by))
         since = max(datetime.now(UTC) - first.age, self._content_changed_at())

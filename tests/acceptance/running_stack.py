@@ -42,7 +42,8 @@ class Up:
         own = {f"HEARTBEAT_{name}_PORT": str(port) for name, port in self.ports.items()}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HEARTBEAT_")}
         folders = {"HEARTBEAT_HOME": str(self.home), "HEARTBEAT_PROJECT": str(REPOSITORY)}
-        return {**inherited, **own, **folders, **self._variables}
+        chosen = {"HEARTBEAT_PLATFORM_METRICS": "off", "HEARTBEAT_LOOPBACK_WRITES": "yes"}
+        return {**inherited, **own, **folders, **chosen, **self._variables}
 
     def start(self) -> None:
         with self.output.open("wb") as output:
@@ -72,6 +73,12 @@ class Up:
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """Kill `heartbeat up` alone; what it started lives on."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def cut_the_power(self) -> None:
         """Kill every process at once, so that none can clean up."""

@@ -75,7 +75,7 @@ def test_workers_are_left_alone_when_the_daemon_dies_by_itself(tmp_path: Path) -
     os.kill(daemon, signal.SIGKILL)
     assert process.wait(PATIENCE_SECONDS) == 128 + signal.SIGKILL
     assert not (tmp_path / "tidied-up").exists()
-    os.kill(int(worker.read_text()), signal.SIGKILL)
+    os.kill(int(worker.read_text().split()[0]), signal.SIGKILL)
 
 
 def children(pid: int) -> list[int]:
