@@ -372,13 +372,13 @@ def test_the_proxy_says_who_asks_and_believes_nobody(trial: Trial) -> None:
             assert spoofed.status_code in (401, 403), name
         verified = client.patch(
             f"/api/metrics/{METRIC}/verification",
-            json={"owner": "the trial", "reason": "who is it?"},
+            json={"owner": "eve@company.example", "reason": "who is it?"},
             auth=(OPERATOR, PASSWORD),
             headers={"X-Forwarded-Email": "mallory@company.example"},
         )
         assert verified.status_code == 200, verified.text
     told = httpx.get(f"{trial.api_url}/api/metrics/{METRIC}", timeout=30).text
-    assert "the trial" in told
+    assert "eve@company.example" in told
     log = trial.marts("select string_agg(to_jsonb(c)::text, ' ') from heartbeat.change_log as c")
     assert OPERATOR in log
     assert "mallory" not in log
