@@ -25,6 +25,7 @@ from heartbeat.sql import platform_statements
 HEAVY = frozenset(
     {
         "acceptance",
+        "containers",
         "integration/test_api_memory.py",
         "integration/test_web_doors.py",
         "integration/audit_cuts",
@@ -38,6 +39,7 @@ HEAVY = frozenset(
         "integration/test_cockpit_pages.py",
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
+        "integration/test_contained_daemon.py",
         "integration/test_doctor.py",
         "integration/test_embedded_logins.py",
         "integration/test_forkserver_launcher.py",

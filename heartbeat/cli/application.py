@@ -46,6 +46,7 @@ for command in (
         stack.down,
         stack.ps,
         stack.serve,
+        stack.first_runs,
         stack.probe,
         stack.systemd,
         stack.migrate,

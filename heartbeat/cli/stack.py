@@ -30,11 +30,30 @@ def up(
         stack.run()
 
 
-def serve(name: Annotated[str, typer.Argument(help="code-location, daemon, ...")]) -> None:
+def serve(
+    name: Annotated[str, typer.Argument(help="code-location, daemon, ...")],
+    end_runs: Annotated[
+        bool,
+        typer.Option(
+            "--end-runs",
+            help="The daemon's: end the runs in progress when it is stopped, as a container does.",
+        ),
+    ] = False,
+) -> None:
     """Become one process of the stack; `up` and the containers use it."""
     from heartbeat.stack.process import become
 
-    become(name, Settings.load())
+    become(name, Settings.load(), end_runs=end_runs)
+
+
+def first_runs() -> None:
+    """Run what is due once Dagster is there, as `up` does: refresh, benchmark, segment, audit."""
+    from heartbeat.stack.first_runs import FirstRuns
+
+    runs = FirstRuns(Settings.load(), Console())
+    runs.wait_until_loaded()
+    runs.run()
+    typer.echo("Up to date.")
 
 
 def down() -> None:

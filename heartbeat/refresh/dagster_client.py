@@ -101,6 +101,9 @@ query Schedules($since: Float!, $until: Float!) {
 _ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
 
+_WHOLE_RUN_WITHIN = 200
+"""Runs of a job that are looked through for a whole one: partial ones come with every click."""
+
 _UNREACHABLE = "DagsterUserCodeUnreachableError"
 
 
@@ -201,6 +204,11 @@ class DagsterClient:
         wanted = [{"key": key, "value": value} for key, value in tags.items()]
         found = {"pipelineName": job, "statuses": ["SUCCESS"], "tags": wanted}
         return self._runs(found, limit)
+
+    def last_whole_run(self, job: str) -> Run | None:
+        """The last run of all assets of a job, however it ended; None among many partial ones."""
+        runs = self._runs({"pipelineName": job}, _WHOLE_RUN_WITHIN)
+        return next((run for run in runs if run.selection is None), None)
 
     def failure(self, run_id: str) -> str | None:
         """Why a run as a whole failed, in Dagster's words; None for one that did not."""

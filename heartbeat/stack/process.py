@@ -126,10 +126,11 @@ def environment(settings: Settings) -> Mapping[str, str]:
     }
 
 
-def become(name: str, settings: Settings) -> None:
+def become(name: str, settings: Settings, *, end_runs: bool = False) -> None:
     """Replace this process by the guard of the named one.
 
     All but the API wait for the migration first; the API answers meanwhile, with the reason.
+    With `end_runs` whoever stops the daemon also stops the workers of its runs.
     """
     process = process_named(name, settings)
     if name != API:
@@ -143,6 +144,9 @@ def become(name: str, settings: Settings) -> None:
         one_a_database=name == DAEMON,
     )
     command = guarded.guard_command()
+    if end_runs:
+        contained = (*_RUN_MODULE, "forkserver_launcher.contained", str(settings.run_workers))
+        command = [*contained, *command]
     found = {**environment(settings), PROCESS_VARIABLE: name}
     os.execvpe(command[0], command, dict(only_needed(name, found, settings)))
 

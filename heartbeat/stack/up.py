@@ -9,23 +9,18 @@ import time
 import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 
 import httpx
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
-from heartbeat.audit.audit_view import any_undrawn
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
-from heartbeat.login import Login
-from heartbeat.postgres_session import connect
-from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
-from heartbeat.refresh.job import AUDIT_JOB
+from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.settings import Settings
 from heartbeat.stack.daemon_lock import holder_of, session_name
+from heartbeat.stack.first_runs import FirstRuns
 from heartbeat.stack.guard import Guarded
 from heartbeat.stack.living import end_stack, only_up
 from heartbeat.stack.preflight import check_home, check_ports
@@ -41,13 +36,6 @@ _READY_SECONDS = 120
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 _STANDING_BACK = 5
 """A database that computes must not keep the processor from the servers of the screens."""
-_FIRST_RUNS = {
-    "refresh": "Landing tables, computing metrics",
-    "benchmark": "Telling what is typical",
-    "segment": "Telling clients apart",
-    AUDIT_JOB: "Drawing audit cuts",
-}
-_DAILY = timedelta(days=1)
 _LOOK_SECONDS = 1.0
 _STOP_SECONDS = 90.0
 """Longer than each stage takes at most."""
@@ -209,31 +197,7 @@ class Stack:
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
 
     def _first_runs(self, supervisor: Supervisor) -> None:
-        for job, title in _FIRST_RUNS.items():
-            planned = len(self._dagster.assets(job).reads)
-            if not planned or (job == AUDIT_JOB and not self._pictures_are_missing()):
-                continue
-            status = self._follow(self._dagster.launch(job), title, planned, supervisor)
-            if status != "SUCCESS":
-                self._say(f"{title}: run ended with {status}; the Dagster UI says why")
-
-    def _pictures_are_missing(self) -> bool:
-        """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
-        with connect(self._settings.login_url(Login.API)) as connection:
-            return any_undrawn(connection, _DAILY)
-
-    def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-        with Progress(*columns, TimeElapsedColumn(), console=self._console) as bar:
-            task = bar.add_task(title, total=planned)
-            while supervisor.running:
-                with suppress(DagsterError):
-                    progress = self._dagster.progress(run_id)
-                    bar.update(task, completed=progress.materialized)
-                    if progress.ended:
-                        return progress.status
-                time.sleep(0.5)
-        return "supervisord ended"
+        FirstRuns(self._settings, self._console, goes_on=lambda: supervisor.running).run()
 
     def _announce(self) -> None:
         self._console.print(

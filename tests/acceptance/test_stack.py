@@ -20,6 +20,10 @@ from heartbeat.metrics.platform_metrics import FOLDER
 from tests.acceptance.process_tree import CHILD, FORK_SERVER, ProcessTree
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
 
+LAUNCH = """mutation { launchRun(executionParams: {selector: {
+  repositoryLocationName: "heartbeat", repositoryName: "__repository__", jobName: "refresh"
+}}) { __typename } }"""
+
 
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
@@ -290,7 +294,8 @@ def test_ctrl_c_leaves_no_process_and_no_lock(up: Up) -> None:
 def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up) -> None:
     up.start()
     up.wait_for("the bank is there")
-    up.wait_for("Cockpit")
+    up.wait_for("Up to date")
+    up.graphql(LAUNCH)
     before = up.api("/api/metrics")["metrics"]
     started = "{ runsOrError(filter: {statuses: [STARTED]}) { ... on Runs { results { id } } } }"
     up.wait_until(lambda: up.graphql(started)["runsOrError"]["results"] != [], "started run")
