@@ -76,6 +76,7 @@ HEAVY = frozenset(
         "unit/heartbeat/test_json_log.py",
         "unit/heartbeat/test_systemd_units.py",
         "unit/heartbeat/test_typeface.py",
+        "unit/test_wheel.py",
     }
 )
 

@@ -18,6 +18,7 @@ SECRETS = {
     **{login.password_variable: f"of-{login.name.lower()}" for login in Login},
     "HEARTBEAT_DATABASE_URL": URL,
     "HEARTBEAT_OPERATOR_TOKENS": "ada=0123456789abcdef",
+    "HEARTBEAT_DAGSTER_TOKEN": "of-dagster-and-the-api",
     "SOURCE_BANK_URL": "postgresql://reader:of-the-bank@bank/core",
 }
 ALLOWED = {
@@ -26,9 +27,12 @@ ALLOWED = {
         *("HEARTBEAT_DAGSTER_PASSWORD", "HEARTBEAT_INGEST_PASSWORD", "HEARTBEAT_COMPUTE_PASSWORD"),
         *("HEARTBEAT_READER_PASSWORD", "SOURCE_BANK_URL"),
     },
-    "webserver": {"HEARTBEAT_DAGSTER_PASSWORD"},
+    "webserver": {
+        *("HEARTBEAT_DAGSTER_PASSWORD", "HEARTBEAT_DAGSTER_TOKEN", "HEARTBEAT_OPERATOR_TOKENS"),
+    },
     "api": {
         *("HEARTBEAT_API_PASSWORD", "HEARTBEAT_OPERATOR_PASSWORD", "HEARTBEAT_OPERATOR_TOKENS"),
+        "HEARTBEAT_DAGSTER_TOKEN",
     },
 }
 
