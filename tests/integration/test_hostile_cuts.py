@@ -75,8 +75,8 @@ class House:
 def house(settings: Settings) -> House:
     with psycopg.connect(settings.database_url) as connection:
         connection.execute(
-            "create schema bank_core; create table bank_core.payment (id int);"
-            "create table bank_core.entry (id int);"
+            "create schema bank_core; create table bank_core.payment (id int primary key);"
+            "create table bank_core.entry (id int primary key);"
             "call heartbeat.open_to_readers('bank_core', array['payment', 'entry'])"
         )
     house = House(settings, settings.project / "audit_cuts")

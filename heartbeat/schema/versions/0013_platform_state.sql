@@ -138,3 +138,6 @@ begin
     end if;
 end
 $$;
+
+-- to replace a function takes back what was set for it: it reads a table that its caller may not
+alter function heartbeat.source_as_of(text[]) set search_path = pg_catalog, pg_temp;

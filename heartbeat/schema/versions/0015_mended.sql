@@ -67,4 +67,4 @@ end
 $$;
 
 -- every process asks which version it has before it reads or writes, whatever its role
-grant select on heartbeat.schema_version to public;
+grant select on heartbeat.schema_version to heartbeat_ingest, heartbeat_compute, heartbeat_api, heartbeat_operator, heartbeat_dagster;
