@@ -41,6 +41,10 @@ class Settings(BaseSettings):
     explicit_database_url: str | None = Field(
         default=None, validation_alias="HEARTBEAT_DATABASE_URL"
     )
+    read_database_url: str | None = Field(
+        default=None, validation_alias="HEARTBEAT_READ_DATABASE_URL", repr=False
+    )
+    """A standby of marts, from which the API reads what it has replayed."""
     timezone: str = Field(default="UTC", validation_alias="HEARTBEAT_TIMEZONE")
     """Business time zone: "day" in history, schedules, display."""
     statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
@@ -150,7 +154,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("explicit_database_url")
+    @field_validator("explicit_database_url", "read_database_url")
     @classmethod
     def _libpq_url(cls, value: str | None) -> str | None:
         if value is None:

@@ -4,12 +4,9 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.desk import RefreshDesk
@@ -29,7 +26,7 @@ from heartbeat_api import (
 from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
 from heartbeat_api.change_listener import ChangeListener, Changes
-from heartbeat_api.database import Database
+from heartbeat_api.database import Database, read_again
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
@@ -40,30 +37,20 @@ from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState, WallPage
+from heartbeat_api.static_folder import StaticFolder
 
 _DAGSTER_SECONDS = 10.0
 
 
-class _StaticFolder(StaticFiles):
-    """Files that a browser asks for each time, and mostly hears 304: modules import each other by
-    names without a version, and all of one page must be of one build.
-    """
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
-    database = Database(settings.database_url)
+    database = Database(settings.database_url, settings.read_database_url)
     dagster = DagsterClient(settings.dagster_url, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     docs = DocsFolder(settings.project / "docs")
     shell = Shell(docs.exists, settings.feedback_url, settings.zone)
     wall_page = partial(page_routes.wall_page, shell=shell)
-    changes = Changes(settings.database_url)
+    changes = Changes(settings.database_url, without_primary=database.has_standby)
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
     listener = ChangeListener(settings.database_url, snapshots.reading)
@@ -114,7 +101,7 @@ def _snapshots(
     def usual_metrics(reading: Reading[Snapshot]) -> None:
         reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
 
-    read = partial(read_snapshot, database, settings.zone)
+    read = partial(read_again, partial(read_snapshot, database, settings.zone))
     usual = [usual_wall, usual_metrics]
     return Holder(read, beforehand=usual, changed=changes.since_last_asked)
 
@@ -138,4 +125,4 @@ def _install(app: FastAPI) -> None:
     ):
         app.include_router(routes.router)
         app.state.routes += routes.router.routes
-    app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", StaticFolder(directory=Path(__file__).parent / "static"), name="static")

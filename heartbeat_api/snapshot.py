@@ -9,13 +9,14 @@ from zoneinfo import ZoneInfo
 from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry
 from heartbeat.landing.landing_state import (
     LandingState,
+    LeftAttempts,
     read_landing_state,
     read_left_attempts,
 )
 from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_prose
 from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.watchlists import Watchlists, read_watchlists
-from heartbeat_api.database import Database
+from heartbeat_api.database import Database, UnavailableError
 
 _NO_CUTS = AuditRegistry(())
 _NOTHING_LANDS = LandingState()
@@ -61,8 +62,7 @@ class Snapshot:
 def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
     """Read all metrics in one transaction; raises UnavailableError."""
     now = datetime.now(UTC)
-    with database.reading() as connection:
-        left = read_left_attempts(connection)
+    left = _left_attempts(database)
     with database.reading() as connection:
         return Snapshot(
             as_of=now,
@@ -73,3 +73,14 @@ def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
             last_compute=read_last_compute(connection),
             landing=read_landing_state(connection, left),
         )
+
+
+def _left_attempts(database: Database) -> LeftAttempts:
+    """Asked of the primary, which alone knows its locks; without it nobody knows."""
+    try:
+        with database.reading_primary() as connection:
+            return read_left_attempts(connection)
+    except UnavailableError:
+        if not database.has_standby:
+            raise
+        return {}
