@@ -44,9 +44,11 @@ class Display:
 
 
 def store_beats(connection: Connection[Any], beats: Iterable[Beat]) -> None:
-    """Store the last beat of each screen."""
+    """Store the last beat of each screen, unless a later one is stored already."""
+    # in one order: two processes that store beats of the same screens would else lock each other
+    ordered = sorted(beats, key=lambda beat: beat.name)
     with connection.cursor() as cursor:
-        cursor.executemany(_sql("beat"), [asdict(beat) for beat in beats])
+        cursor.executemany(_sql("beat"), [asdict(beat) for beat in ordered])
 
 
 def read_displays(connection: Connection[Any], now: datetime) -> tuple[Display, ...]:

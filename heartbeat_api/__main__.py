@@ -8,6 +8,7 @@ import uvicorn
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
 from heartbeat_api.app import create_app
+from heartbeat_api.whole_response import WholeResponseProtocol
 
 _SWITCH_SECONDS = 0.0005
 
@@ -27,6 +28,7 @@ def main() -> None:
         app,
         host=settings.bind_host,
         port=settings.api_port,
+        http=WholeResponseProtocol,
         server_header=False,
         access_log=False,
         proxy_headers=False,  # who may write depends on who really connects

@@ -52,6 +52,7 @@ HEAVY = frozenset(
         "integration/test_session_defaults.py",
         "integration/test_source_drift.py",
         "integration/test_source_drift_kept.py",
+        "integration/test_two_api_processes.py",
         "integration/test_what_commands_tell.py",
         "unit/demo_bank/test_bank_life.py",
         "unit/demo_bank/test_bank_seeding.py",

@@ -17,6 +17,7 @@ class Dagster(BaseHTTPRequestHandler):
     status: ClassVar[str] = "STARTED"
     metrics: ClassVar[tuple[str, ...]] = ()
     tables: ClassVar[tuple[str, ...]] = ()
+    launches: ClassVar[int] = 0
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -33,6 +34,8 @@ class Dagster(BaseHTTPRequestHandler):
             keys = [{"path": path} for path in paths]
             return {"assetNodes": [{"assetKey": key, "dependencyKeys": []} for key in keys]}
         if "launchRun" in query:
+            Dagster.launches += 1
+            Dagster.status = "QUEUED"
             return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": JOB}}}
         if "Failure" in query:
             return {"runOrError": {"eventConnection": {"events": []}}}
@@ -65,6 +68,7 @@ class Dagster(BaseHTTPRequestHandler):
 def dagster(*metrics: str) -> Iterator[str]:
     """Serve one whose graph has those metrics and whose run is going on; gives its address."""
     Dagster.status, Dagster.metrics, Dagster.tables = "STARTED", metrics, ()
+    Dagster.launches = 0
     server = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()
