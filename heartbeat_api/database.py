@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from heartbeat_api.absence import Absence
 from heartbeat_api.session_pool import SessionPool
 from heartbeat_api.standby import Position, Standby, read_position
 
@@ -30,6 +31,7 @@ class Database:
     def __init__(self, url: str, standby_url: str | None = None) -> None:
         self._primary = SessionPool(url)
         self._standby = Standby(standby_url) if standby_url else None
+        self._absence = Absence(url)
         self._position: Position | None = None
 
     @property
@@ -71,13 +73,17 @@ class Database:
     @contextmanager
     def reading_primary(self) -> Iterator[psycopg.Connection[Any]]:
         """The same for what a standby does not know, such as who holds a lock."""
-        with _unavailable(), self._primary.reading() as connection:
+        with _unavailable(), self._asked(), self._primary.reading() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection[Any]]:
         """One transaction that may write; raises UnavailableError as `reading` does."""
-        with _unavailable(only_primary=self.has_standby), self._primary.writing() as connection:
+        with (
+            _unavailable(only_primary=self.has_standby),
+            self._asked(),
+            self._primary.writing() as connection,
+        ):
             yield connection
 
     def _replayed(self, opened: ExitStack) -> psycopg.Connection[Any] | None:
@@ -85,12 +91,25 @@ class Database:
         if self._standby is None:
             return None
         try:
-            with self._primary.session() as connection:
+            with self._asked(), self._primary.session() as connection:
                 self._position = read_position(connection)
             alone = False
         except psycopg.Error:
             alone = True
         return self._standby.reading(opened, self._position, alone=alone)
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """The primary is used; where reads go on without it, none waits long for it."""
+        if self._standby is None:
+            yield
+            return
+        self._absence.check()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            self._absence.notice(error)
+            raise
 
 
 def read_again(read: Callable[[], Answer]) -> Answer:

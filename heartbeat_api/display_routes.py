@@ -12,12 +12,15 @@ from heartbeat.displays import Beat, read_displays
 from heartbeat_api.answers import DisplaysDocument
 from heartbeat_api.api_document import BODY_REFUSALS, reads
 from heartbeat_api.document import DocumentResponse
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.state import State
 
 _EARLIEST_POLL = datetime(2020, 1, 1, tzinfo=UTC)
 """Before Heartbeat; the first years of the calendar could not be read again from Postgres."""
 
-router = APIRouter(prefix="/api/displays", default_response_class=DocumentResponse)
+router = APIRouter(
+    prefix="/api/displays", default_response_class=DocumentResponse, route_class=RereadingRoute
+)
 
 
 class BeatReport(BaseModel):

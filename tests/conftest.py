@@ -48,6 +48,7 @@ HEAVY = frozenset(
         "integration/test_metric_assets.py",
         "integration/test_operator_change.py",
         "integration/test_read_cache.py",
+        "integration/test_read_standby.py",
         "integration/test_schedules.py",
         "integration/test_session_defaults.py",
         "integration/test_source_drift.py",
