@@ -5,7 +5,7 @@ by another session of the server: locks, settings and LISTEN of a session reach 
 stranger. Nothing of the protocol tells, so the sessions themselves are asked.
 """
 
-from functools import lru_cache
+from contextlib import suppress
 from typing import Any
 
 import psycopg
@@ -17,6 +17,8 @@ from heartbeat.postgres_session import Session, with_parameters
 _ASK_PROCESS = "select pg_catalog.pg_backend_pid()"
 _ROUNDS = 10
 _PATIENCE_SECONDS = 2.0
+_FOUND: dict[str, bool] = {}
+"""What was found through a pooler, by connection string: it takes a second connection to tell."""
 
 
 class SharedSessionError(HeartbeatError):
@@ -38,27 +40,37 @@ def refuse_shared_sessions(session: Connection[Any], connection_string: str) -> 
         )
 
 
+def refuse_pooler(connection_string: str) -> None:
+    """The same for a process that is about to start, whose server may still be away."""
+    parameters = with_parameters(connection_string, connect_timeout="2")
+    with (
+        suppress(psycopg.OperationalError),
+        Session.connect(parameters, autocommit=True) as session,
+    ):
+        refuse_shared_sessions(session, connection_string)
+
+
 def shares_sessions(session: Connection[Any], connection_string: str) -> bool:
     """Whether other clients get the server's session between two transactions of this one."""
     # a server tells who it is when a client connects; a pooler makes something up
-    if _process_of(session) == session.info.backend_pid:
+    process = _process_of(session)
+    if process == session.info.backend_pid:
         return False
-    return _shared(connection_string)
+    if connection_string not in _FOUND:
+        _FOUND[connection_string] = _shared(session, process, connection_string)
+    return _FOUND[connection_string]
 
 
-@lru_cache(maxsize=16)
-def _shared(connection_string: str) -> bool:
+def _shared(session: Connection[Any], known: int, connection_string: str) -> bool:
     parameters = with_parameters(connection_string, connect_timeout="2")
-    with Session.connect(parameters, autocommit=True) as one:
-        known = _process_of(one)
-        try:
-            with _Beside.connect(parameters, autocommit=True) as other:
-                # a pooler hands out its sessions in some order, and others take theirs between
-                return any(
-                    _process_of(other) == known or _process_of(one) != known for _ in range(_ROUNDS)
-                )
-        except psycopg.OperationalError:
-            return False
+    try:
+        with _Beside.connect(parameters, autocommit=True) as other:
+            # a pooler hands out its sessions in some order, and others take theirs between
+            return any(
+                _process_of(other) == known or _process_of(session) != known for _ in range(_ROUNDS)
+            )
+    except psycopg.OperationalError:
+        return False
 
 
 def _process_of(session: Connection[Any]) -> int:

@@ -47,6 +47,7 @@ HEAVY = frozenset(
         "integration/test_landing_waits.py",
         "integration/test_metric_assets.py",
         "integration/test_operator_change.py",
+        "integration/test_pooler.py",
         "integration/test_read_cache.py",
         "integration/test_read_standby.py",
         "integration/test_schedules.py",

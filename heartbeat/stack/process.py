@@ -11,6 +11,7 @@ from pathlib import Path
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
+from heartbeat.shared_session import refuse_pooler
 
 _SESSION_DEFAULTS = {"PGCLIENTENCODING", "PGDATESTYLE", "PGGEQO", "PGOPTIONS", "PGTZ"}
 
@@ -19,6 +20,9 @@ REPOSITORY = Path(__file__).parents[2]
 
 DAEMON = "daemon"
 """The process that launches runs."""
+
+API = "api"
+"""The process that serves the cockpit; the only one that works through a pooler."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
 
@@ -69,7 +73,7 @@ def processes(settings: Settings) -> tuple[Process, ...]:
             "HEARTBEAT_DAGSTER_PORT",
         ),
         Process(
-            "api",
+            API,
             (*_RUN_MODULE, "heartbeat_api"),
             settings.api_port,
             "HEARTBEAT_API_PORT",
@@ -104,8 +108,13 @@ def environment(settings: Settings) -> Mapping[str, str]:
 
 
 def become(name: str, settings: Settings) -> None:
-    """Replace this process by the named one, so that signals reach it directly."""
+    """Replace this process by the named one, so that signals reach it directly.
+
+    Raises SharedSessionError where it needs sessions of its own and the database URL gives none.
+    """
     process = process_named(name, settings)
+    if name != API:
+        refuse_pooler(settings.database_url)
     write_dagster_home(settings)
     os.execvpe(process.command[0], process.command, dict(environment(settings)))
 

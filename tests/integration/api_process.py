@@ -138,7 +138,7 @@ def pgbouncer(url: str, **settings: str) -> Iterator[str]:
     path = folder / "pgbouncer.ini"
     path.write_text(text, encoding="utf-8")
     through = f"postgresql://{said['user']}:x@127.0.0.1:{port}/marts"
-    user = ["-u", "nobody"] if os.getuid() == 0 else []
+    user = ["-u", Path(str(said["host"])).owner()] if os.getuid() == 0 else []
     with _running([PGBOUNCER, *user, str(path)]):
         until(lambda: _connects(through), "connected through PgBouncer")
         yield through
