@@ -9,10 +9,10 @@ define install
 endef
 
 .DEFAULT_GOAL := help
-.PHONY: help demo check test quick pytest lint bench soak lock typeface clean
+.PHONY: help demo check test quick pytest lint bench soak containers lock typeface clean
 
 help: ## Show the targets
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-10s %s\n", $$1, $$2}'
 
 demo: $(VENV)/installed ## Run everything on a simulated bank, until Ctrl-C
 	@exec $(BIN)/heartbeat up --demo
@@ -39,14 +39,18 @@ lint: $(VENV)/installed-dev ## Style, types and import contracts
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	$(BIN)/hadolint Dockerfile tests/containers/stand_ins/*.Dockerfile
 
 bench: $(VENV)/installed-bench ## Side-by-side measurements
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
 	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_committed_states.py tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
-		tests/integration/test_forkserver_launcher.py tests/acceptance/test_refresh.py \
+		tests/integration/test_forkserver_launcher.py tests/integration/test_api_memory.py tests/acceptance/test_refresh.py tests/acceptance/test_comes_back.py \
 		tests/acceptance/test_cockpit_in_a_browser.py
+
+containers: $(VENV)/installed-dev ## Build the image and try the containers for real, where a Docker engine is
+	$(BIN)/pytest tests/containers
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	echo uv | uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements-installer.lock -

@@ -23,6 +23,7 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.schema.migration import migrate
+from heartbeat.settings import Settings
 
 REPOSITORY = Path(__file__).parents[1]
 ANCHOR = datetime(2026, 11, 20, 8, 30, tzinfo=UTC)
@@ -43,9 +44,10 @@ def measured(command: list[str], environment: dict[str, str]) -> tuple[float, fl
 
 
 def seconds(marts_url: str, statement: str) -> float:
-    with reading_as_of(
-        marts_url, (), as_of=ANCHOR, timezone="UTC", statement_timeout="10min"
-    ) as marts:
+    settings = Settings.model_validate(
+        {"HEARTBEAT_DATABASE_URL": marts_url, "METRIC_STATEMENT_TIMEOUT": "10min"}
+    )
+    with reading_as_of(settings, (), as_of=ANCHOR) as marts:
         times = []
         for _ in range(ROUNDS):
             started = time.monotonic()

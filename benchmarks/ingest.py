@@ -260,6 +260,7 @@ def bench(rows: int) -> Iterator[Bench]:
             it = Bench(folder, server.url("bank"), server.url("marts"))
             os.environ |= {
                 "HEARTBEAT_PROJECT": str(folder),
+                "HEARTBEAT_PLATFORM_METRICS": "off",
                 "HEARTBEAT_HOME": str(folder / "home"),
                 "HEARTBEAT_DATABASE_URL": it.marts_url,
                 "SOURCE_BANK_URL": it.source_url,

@@ -86,6 +86,7 @@ def landed_project() -> Iterator[list[str]]:
             (folder / "sources").mkdir()
             os.environ |= {
                 "HEARTBEAT_PROJECT": str(folder),
+                "HEARTBEAT_PLATFORM_METRICS": "off",
                 "HEARTBEAT_HOME": str(folder / "home"),
                 "HEARTBEAT_DATABASE_URL": server.url("marts"),
             }

@@ -120,6 +120,7 @@ def running(code: Path, home: Path, first_port: int, scale: str) -> Iterator[Sta
         **{f"HEARTBEAT_{name}_PORT": str(port) for name, port in ports.items()},
         "HEARTBEAT_HOME": str(home),
         "HEARTBEAT_PROJECT": str(code),
+        "HEARTBEAT_PLATFORM_METRICS": "off",
         "PYTHONPATH": str(code),
     }
     log = home.with_suffix(".log")

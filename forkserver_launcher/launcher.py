@@ -13,6 +13,7 @@ from typing import Any, Self
 from dagster import Array, DagsterInstance, DagsterRun, DagsterRunStatus, Field, Shape, StringSource
 from dagster._config.config_schema import UserConfigSchema
 from dagster._core.events import JobFailureData, RunFailureReason
+from dagster._core.execution.stats import StepEventStatus
 from dagster._core.instance import InstanceRef
 from dagster._core.launcher import CheckRunHealthResult, LaunchRunContext, RunLauncher, WorkerStatus
 from dagster._core.launcher.default_run_launcher import DefaultRunLauncher
@@ -25,6 +26,7 @@ from dagster._serdes.config_class import ConfigurableClassData
 from forkserver_launcher.file_signatures import Signatures, WatchedFolder
 from forkserver_launcher.protocol import Ended, Load
 from forkserver_launcher.server_handle import ForkServerError, ServerHandle
+from forkserver_launcher.silent_workers import SilentWorkers
 from forkserver_launcher.worker_lock import WorkerLocks
 
 _logger = logging.getLogger(__name__)
@@ -45,12 +47,14 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         watch: tuple[WatchedFolder, ...] = (),
         kill_after_seconds: float = 60.0,
         nice: int = 0,
+        silent_seconds: float = 120.0,
         inst_data: ConfigurableClassData | None = None,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._watch = watch
         self._kill_after_seconds = kill_after_seconds
         self._nice = nice
+        self._silent_looks = max(1, round(silent_seconds / _LOOK_SECONDS))
         self._inst_data = inst_data
         self._servers: dict[str, ServerHandle] = {}
         self._changing = threading.Lock()
@@ -69,6 +73,8 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         `watch`: files that the code reads while it is loaded, as patterns in a folder.
         `kill_after_seconds`: how long the worker of a cancelled run may go on.
         `nice`: by how much workers stand back from other processes, as the command `nice` has it.
+        `silent_seconds`: how long a worker may give no sign of life before it is killed; one gives
+        a sign each second, whatever its step does, unless it is stopped or native code holds it.
         """
         folder = Shape(  # type: ignore[no-untyped-call]
             {"folder": StringSource, "patterns": Array(str)}
@@ -77,6 +83,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             "watch": Field(Array(folder), is_required=False, default_value=[]),
             "kill_after_seconds": Field(float, is_required=False, default_value=60.0),
             "nice": Field(int, is_required=False, default_value=0),
+            "silent_seconds": Field(float, is_required=False, default_value=120.0),
         }
 
     @classmethod
@@ -88,7 +95,13 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             WatchedFolder(Path(each["folder"]), tuple(each["patterns"]))
             for each in config_value["watch"]
         )
-        return cls(watch, config_value["kill_after_seconds"], config_value["nice"], inst_data)
+        return cls(
+            watch,
+            config_value["kill_after_seconds"],
+            config_value["nice"],
+            config_value["silent_seconds"],
+            inst_data,
+        )
 
     def launch_run(self, context: LaunchRunContext) -> None:
         """Fork the run's worker; returns when it has its process."""
@@ -123,9 +136,13 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         """Whether the run's worker lives; knows it also when another process launched it."""
         if GRPC_INFO_TAG in run.tags:
             return self._health_at_code_server(run)
+        with self._changing:
+            self._start_keeper()  # also for workers that an earlier process has launched
         if self._locks.is_held(run.run_id):
             return CheckRunHealthResult(WorkerStatus.RUNNING)
         self._locks.forget(run.run_id)
+        if self._silent.was_killed(run.run_id):
+            return CheckRunHealthResult(WorkerStatus.FAILED, self._told_of_silence(run.run_id))
         return CheckRunHealthResult(WorkerStatus.FAILED, "the worker process is gone")
 
     def dispose(self) -> None:
@@ -145,6 +162,23 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         return Path(self._instance.root_directory) / "run_workers"
 
     @cached_property
+    def _silent(self) -> SilentWorkers:
+        return SilentWorkers(self._locks, self._silent_looks)
+
+    def _told_of_silence(self, run_id: str) -> str:
+        steps = [
+            each.step_key
+            for each in self._instance.get_run_step_stats(run_id)
+            if each.status is StepEventStatus.IN_PROGRESS
+        ]
+        where = f" in step {', '.join(steps)}" if steps else ""
+        return (
+            f"The worker of run {run_id} gave no sign of life for "
+            f"{self._silent_looks * _LOOK_SECONDS:g} s{where}, and was killed: it was stopped, or "
+            "stuck in native code"
+        )
+
+    @cached_property
     def _default(self) -> DefaultRunLauncher:
         launcher = DefaultRunLauncher()
         launcher.register_instance(self._instance)
@@ -159,8 +193,7 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             known = self._servers.get(key)
             if known is not None and known.is_current():
                 return known
-            if self._keeper.ident is None:
-                self._keeper.start()
+            self._start_keeper()
             fresh = ServerHandle(
                 Load(key, self._locks_folder, self._instance_modules(), self._nice),
                 origin.executable_path or sys.executable,
@@ -172,6 +205,10 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         if known is not None:
             known.retire()
         return fresh
+
+    def _start_keeper(self) -> None:
+        if self._keeper.ident is None and not self._disposed.is_set():
+            self._keeper.start()
 
     def _instance_modules(self) -> tuple[str, ...]:
         """The modules of the instance's storage, log manager and so on."""
@@ -188,6 +225,8 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
         refused: dict[str, tuple[Signatures, Signatures]] = {}
         while not self._disposed.wait(_LOOK_SECONDS):
             self._locks.forget_abandoned()
+            for run_id, pid in self._silent.look().items():
+                _logger.warning("Run %s: its silent worker %d was killed", run_id, pid)
             for key, server in list(self._servers.items()):
                 if server.is_current() or (files := server.present_files()) == refused.get(key):
                     continue
@@ -208,6 +247,8 @@ class ForkServerRunLauncher(RunLauncher[DagsterInstance], ConfigurableClass):
             if run is None or run.is_finished:
                 return
             message = f"The worker process {ended.pid} {_in_words(ended.exit_code)}."
+            if self._silent.was_killed(ended.run_id):
+                message = self._told_of_silence(ended.run_id)
             if run.status is DagsterRunStatus.CANCELING:
                 self._instance.report_run_canceled(run, message)
             else:

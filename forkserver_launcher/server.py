@@ -47,6 +47,7 @@ class ForkServer:
         load = self._channel.recv()
         assert isinstance(load, Load)
         self._locks = WorkerLocks(load.locks)
+        self._lock = self._locks.take_server()
         try:
             os.nice(load.nice)
             for module in load.modules:
@@ -102,9 +103,10 @@ class ForkServer:
             signal.signal(signal.SIGCHLD, signal.SIG_DFL)
             for inherited in (self._channel, self._wakeup, self._signalled):
                 inherited.close()
+            os.close(self._lock)
             gc.enable()
             instance = deserialize_value(request.instance, InstanceRef)
-            execute(request.run_id, instance, request.kill_after_seconds)
+            execute(request.run_id, instance, self._locks, request.kill_after_seconds)
             code = 0
         except BaseException:
             traceback.print_exc()

@@ -7,6 +7,7 @@ import psycopg
 from psycopg import Connection, errors
 
 from heartbeat.errors import HeartbeatError
+from heartbeat.full_disk import DATABASE_FULL
 
 _ADVICE: dict[type[psycopg.Error], str] = {
     errors.UndefinedTable: "no landed table has this name: mend it, or land the table first",
@@ -14,6 +15,11 @@ _ADVICE: dict[type[psycopg.Error], str] = {
     errors.InsufficientPrivilege: "a query can read landed tables and client segments, no more",
     errors.QueryCanceled: "it took longer than METRIC_STATEMENT_TIMEOUT allows",
     errors.DivisionByZero: "say what it is when there is nothing to divide by",
+    errors.DiskFull: DATABASE_FULL,
+    errors.ConfigurationLimitExceeded: (
+        "it sorts or joins more than the server's temp_file_limit lets it write to disk: read "
+        "fewer rows or columns"
+    ),
     errors.AdminShutdown: "the next run computes it again",
     errors.OperationalError: "the database could not finish it; the next run tries again",
 }
@@ -28,7 +34,8 @@ def read_rows(
 ) -> list[tuple[Any, ...]]:
     """All rows of a query that begins on that line of the file; QueryError names the line."""
     try:
-        return connection.execute(sql.encode()).fetchall()
+        # prepared, as the server takes no second statement behind the first one then
+        return connection.execute(sql.encode(), prepare=True).fetchall()
     except psycopg.Error as error:
         position = error.diag.statement_position
         before = sql[: int(position)] if position else ""

@@ -4,10 +4,7 @@ from typing import Annotated
 
 from pydantic import StringConstraints
 
-ONE_TEXT = r"^[^\x00]*$"
-"""Postgres takes no NUL in a text."""
+from heartbeat.client_text import OneLine
 
-ChangeReason = Annotated[
-    str, StringConstraints(strip_whitespace=True, max_length=2000, pattern=ONE_TEXT)
-]
-"""At most 2,000 characters."""
+ChangeReason = Annotated[OneLine, StringConstraints(max_length=2000)]
+"""At most 2,000 characters, on one line."""

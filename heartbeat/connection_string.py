@@ -3,6 +3,7 @@
 Several hosts, sockets, IPv6 and service files among it.
 """
 
+import os
 import re
 from urllib.parse import urlencode
 
@@ -37,6 +38,42 @@ def database_name(connection_string: str) -> str | None:
 def of_database(connection_string: str, name: str) -> str:
     """The same server, another database."""
     return make_conninfo(connection_string, dbname=name)
+
+
+def for_command_line(connection_string: str) -> tuple[str, dict[str, str]]:
+    """What may stand on a command line, and variables for the password, which may not.
+
+    Every user of the machine reads the command lines of all.
+    """
+    parameters = {name: str(value) for name, value in conninfo_to_dict(connection_string).items()}
+    password = parameters.pop("password", None)
+    return make_conninfo(**parameters), {"PGPASSWORD": password} if password else {}
+
+
+def logged_in_as(connection_string: str, user: str, password: str | None) -> str:
+    """The same database for another user.
+
+    Without a password libpq looks where it usually does, and a server that trusts asks for none.
+    """
+    said = conninfo_to_dict(connection_string)
+    given = {"user": user, "password": password} if password else {"user": user}
+    if "options" not in said and "service" not in said:
+        # a server refuses a login for a setting of PGOPTIONS that a superuser alone may change
+        given["options"] = ""
+    return make_conninfo(without_login(connection_string), **given)
+
+
+def names_a_login(connection_string: str) -> bool:
+    """Whether the string, a service file or libpq's environment says who logs in."""
+    said = conninfo_to_dict(connection_string)
+    return "user" in said or "service" in said or "PGUSER" in os.environ
+
+
+def without_login(connection_string: str) -> str:
+    """Where the database is, without who logs in."""
+    said = conninfo_to_dict(connection_string)
+    place = {name: str(each) for name, each in said.items() if name not in {"user", "password"}}
+    return make_conninfo(**place)
 
 
 def sqlalchemy_url(connection_string: str, **options: str) -> str:

@@ -2,6 +2,8 @@
 
 import re
 
+from heartbeat.client_text import one_line
+
 _LONGEST = 254
 _ADDRESS = re.compile(r"[^\s@\x00-\x1f]{1,64}@[^\s@.\x00-\x1f]+(\.[^\s@.\x00-\x1f]+)*")
 
@@ -12,7 +14,7 @@ def email_address(text: str) -> str:
     One @, up to 64 characters before it, a host name or domain after it, no white space, at most
     254 characters. Whether somebody reads it is not checked.
     """
-    address = text.strip()
+    address = one_line(text)
     if len(address) > _LONGEST or not _ADDRESS.fullmatch(address):
         raise ValueError(f"'{address}' is no e-mail address such as name@company.example")
     return address

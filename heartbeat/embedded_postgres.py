@@ -1,6 +1,7 @@
 """A PostgreSQL that comes as a Python package and runs in a folder, for the demo and for tests."""
 
 import logging
+import os
 import shutil
 import subprocess
 import tempfile
@@ -10,8 +11,10 @@ from contextlib import contextmanager
 from pathlib import Path
 
 import psycopg
+from psycopg import sql
 
 from heartbeat.errors import SettingsError
+from heartbeat.login_folder import LoginFolder
 from heartbeat.postgres_session import connect
 from heartbeat.socket_folder import make_socket_folder, socket_folder
 
@@ -29,28 +32,84 @@ _SERVER_OPTIONS = {
     "listen_addresses": "",
     "max_connections": "200",
     "shared_buffers": "256MB",
+    # what may lie on the disk beside the data
     "max_wal_size": "2GB",
+    "max_slot_wal_keep_size": "2GB",
+    "temp_file_limit": "8GB",
     "log_min_messages": "error",
 }
+
+_SUPERUSER = "postgres"
+_ACCESS_RULES = """\
+# Written by Heartbeat: every role needs its password, on the socket too.
+local   all           all                 scram-sha-256
+local   replication   all                 scram-sha-256
+host    all           all   127.0.0.1/32  scram-sha-256
+host    all           all   ::1/128       scram-sha-256
+"""
 
 PSQL = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "psql"
 """The client that comes with the package."""
 
 
 class EmbeddedPostgres:
-    """One server in one folder, on a unix socket only, trusted by this machine's users.
+    """One server in one folder, on a unix socket only.
 
-    Started as root, the server runs as a system user of its own, because PostgreSQL refuses root.
+    With `logins` it asks everybody for a password, and keeps that of its superuser there; without,
+    it trusts whoever reaches its socket. Started as root, the server runs as a system user of its
+    own, because PostgreSQL refuses root.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, logins: LoginFolder | None = None) -> None:
         self.folder = folder
+        self._logins = logins
 
     def url(self, database: str) -> str:
-        """The libpq URL of one database, with a dummy password that some clients insist on."""
-        return (
-            f"postgresql://postgres:x@localhost:5432/{database}?host={socket_folder(self.folder)}"
-        )
+        """The libpq URL of one database for the superuser.
+
+        Where no password is known it has a dummy one, which some clients insist on.
+        """
+        password = (self._logins and self._logins.read(_SUPERUSER)) or "x"
+        socket = socket_folder(self.folder)
+        return f"postgresql://{_SUPERUSER}:{password}@localhost:5432/{database}?host={socket}"
+
+    def address(self, database: str) -> str:
+        """Where one database is, without who logs in; fit for a command line."""
+        return f"postgresql://localhost:5432/{database}?host={socket_folder(self.folder)}"
+
+    def ask_for_passwords(self) -> None:
+        """Trust nobody from now on, if the server is one that does not; it must be running.
+
+        A folder of an earlier version, or a new one, trusts whoever comes until this has been done
+        once. Broken off anywhere it can be done again.
+        """
+        rules = self.folder / "pg_hba.conf"
+        if self._logins is None or rules.read_text(encoding="utf-8") == _ACCESS_RULES:
+            return
+        password = self._logins.ensure(_SUPERUSER)
+        with connect(self.url("postgres"), autocommit=True) as connection:
+            verifier = connection.pgconn.encrypt_password(
+                password.encode(), _SUPERUSER.encode(), b"scram-sha-256"
+            )
+            alter = sql.SQL("alter role {} password {}")
+            connection.execute(
+                alter.format(sql.Identifier(_SUPERUSER), sql.Literal(verifier.decode()))
+            )
+            self._replace(rules, _ACCESS_RULES)
+            connection.execute("select pg_catalog.pg_reload_conf()")
+
+    @staticmethod
+    def _replace(file: Path, text: str) -> None:
+        """Whole or not at all, and readable to whoever the file belongs to."""
+        owner = file.stat()
+        new = file.with_name(f"{file.name}.new")
+        with new.open("w", encoding="utf-8") as written:
+            written.write(text)
+            written.flush()
+            os.fsync(written.fileno())
+        os.chown(new, owner.st_uid, owner.st_gid)
+        new.chmod(0o600)
+        new.replace(file)
 
     def prepare(self) -> None:
         """Make the data folder unless it is there; raises SettingsError where it cannot be used.
@@ -100,10 +159,12 @@ class EmbeddedPostgres:
         """Hold the server up; whoever found it running already leaves it running."""
         self.prepare()
         if self.answers():
+            self.ask_for_passwords()
             yield
             return
         self._pg_ctl("start", "--wait", "-l", str(self.folder / "log"), "-o", self._start_options())
         try:
+            self.ask_for_passwords()
             yield
         finally:
             self._pg_ctl("stop", "--wait", "--mode=fast")

@@ -9,6 +9,8 @@ from psycopg import sql
 
 from heartbeat.displays import forget_displays
 from heartbeat.landing.landed_name import dlt_name
+from heartbeat.login import Login
+from heartbeat.platform_state import forget_refresh_disk
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -25,17 +27,18 @@ class Removed:
     dlt_loads: int
     dlt_folders: int
     displays: int
+    refresh_disks: int
 
 
 def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: datetime) -> Removed:
     """Remove rows older than the limits of the settings, and folders of schemas that are gone.
 
-    Observations and the log of landings go by `keep_observations_days`, the rows in which dlt
-    counts its loads and screens that have been dark by `keep_runs_days`.
+    Observations and the log of landings go by `keep_observations_days`; the rows in which dlt
+    counts its loads, screens that are dark and what landings took of the disk by `keep_runs_days`.
     """
     observed = {"before": now - timedelta(days=settings.keep_observations_days)}
     ran = now - timedelta(days=settings.keep_runs_days)
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.INGEST)) as connection:
         names = connection.execute(
             _STATEMENTS["load_tables"], {"schemas": list(landed_schemas)}
         ).fetchall()
@@ -49,6 +52,7 @@ def remove_old(settings: Settings, landed_schemas: Collection[str], *, now: date
             ),
             dlt_folders=_remove_folders(settings, landed_schemas, ran),
             displays=forget_displays(connection, ran),
+            refresh_disks=forget_refresh_disk(connection, ran),
         )
 
 

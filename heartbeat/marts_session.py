@@ -1,97 +1,170 @@
-"""Reading landed rows as of one moment: what metrics and audit cuts compute in."""
+"""Reading landed rows as of one moment: what metrics and audit cuts compute in.
 
+Two sessions share one snapshot. The one that checks and takes it belongs to Heartbeat and runs
+nothing of an author's; the one that reads has logged in as a role that can do nothing else, so that
+no SQL finds more behind it (`set role none`, `reset role` and the like lead nowhere). It locks what
+it reads itself: where one session held a table for the other, a write that waits for the first
+would keep the second waiting behind it, and no deadlock would be seen.
+"""
+
+import re
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any, Self, TypeVar
 
 import psycopg
 from psycopg import Connection, sql
+from psycopg.abc import Params, Query
+from psycopg.pq import TransactionStatus
 
 from heartbeat.author_query import QueryError
-from heartbeat.landing.lock_wait import LockWaitError, naming_lock_holders
-from heartbeat.postgres_session import connect
+from heartbeat.landing.lock_wait import lock_wait
+from heartbeat.login import Login
+from heartbeat.postgres_session import (
+    Session,
+    begin,
+    connect,
+    set_session,
+    with_parameters,
+)
+from heartbeat.settings import Settings
 from heartbeat.source_drift import SourceDriftError, drift_behind, refuse_open_drift
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
 
-_READER = "heartbeat_reader"
-_LOCK_TIMEOUT = "30s"
 _WORK_MEM = "64MB"
 """For each sort and hash of a statement: a history of a large table fits, and few run at a time."""
+
+_GRACE_SECONDS = 5.0
+"""What a statement may take to be cancelled once its time is over."""
+
+_DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(us|ms|s|min|h|d)?", re.ASCII)
+_UNIT_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 _T = TypeVar("_T")
 
 _NEVER_LANDED = platform_statements("table_load")["never_landed"].encode()
 
-_UNHELD = """
+_TOUCHED = """
+with locked as (
+    select l.relation
+      from pg_catalog.pg_locks as l
+     where l.pid = coalesce(%(pid)s, pg_catalog.pg_backend_pid())
+       and l.mode = 'AccessShareLock'
+       and l.database = (
+           select oid from pg_catalog.pg_database where datname = pg_catalog.current_database()
+       )
+)
 select n.nspname, c.relname
-  from pg_catalog.pg_locks as l
-  join pg_catalog.pg_class as c on c.oid = l.relation
+  from locked
+  join pg_catalog.pg_class as c on c.oid = locked.relation
   join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
- where l.pid = pg_backend_pid()
-   and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-   and c.relkind in ('r', 'p', 'm')
-   and n.nspname not in ('pg_catalog', 'information_schema', 'heartbeat')
- group by n.nspname, c.relname
-having not bool_or(l.mode = 'RowShareLock')
+ where c.relkind in ('r', 'p', 'm')
+   and n.nspname not in ('pg_catalog', 'information_schema')
+   -- to plan a read locks the indexes too; to lock a table does not
+   and (
+       c.relkind = 'p'
+       or not exists (select from pg_catalog.pg_index as i where i.indrelid = c.oid)
+       or exists (
+           select
+             from pg_catalog.pg_index as i
+             join locked as read on read.relation = i.indexrelid
+            where i.indrelid = c.oid
+       )
+   )
 """
 
-_TOUCHED = """
-select n.nspname, c.relname
-  from pg_catalog.pg_locks as l
-  join pg_catalog.pg_class as c on c.oid = l.relation
-  join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
- where l.pid = pg_backend_pid()
-   and l.mode = 'AccessShareLock'
-   and l.database = (select oid from pg_catalog.pg_database where datname = current_database())
-   and c.relkind in ('r', 'p', 'm')
-   and n.nspname not in ('pg_catalog', 'information_schema')
-"""
+
+class LockedOutError(Exception):
+    """Another session held a table for longer than this one waits."""
+
+    def __init__(self, table: TableRef) -> None:
+        super().__init__(f"{table} is held by another session")
+        self.table = table
+
+
+class ReaderSession(Session):
+    """A session that runs what authors wrote."""
+
+    each_statement: sql.Composed | None = None
+    """What is set anew before every statement, so that none lifts a limit for the next one."""
+
+
+class _ReaderCursor(psycopg.Cursor[Any]):
+    """Begins each statement with the limits of its session."""
+
+    def execute(
+        self,
+        query: Query,
+        params: Params | None = None,
+        *,
+        prepare: bool | None = None,
+        binary: bool | None = None,
+    ) -> Self:
+        limits = getattr(self.connection, "each_statement", None)
+        if limits is not None:
+            psycopg.Cursor(self.connection).execute(limits)
+        return super().execute(  # type: ignore[misc]  # a query of any kind
+            query,  # type: ignore[arg-type]
+            params,
+            prepare=prepare,
+            binary=binary,
+        )
 
 
 @contextmanager
 def reading_as_of(
-    database_url: str,
-    reads: Collection[TableRef],
-    *,
-    as_of: datetime,
-    timezone: str,
-    statement_timeout: str,
-    lock_timeout: str = _LOCK_TIMEOUT,
+    settings: Settings, reads: Collection[TableRef], *, as_of: datetime
 ) -> Iterator[Connection[Any]]:
     """A connection on which `heartbeat.as_of()` is that moment and nothing can be written.
 
-    Its role can read landed tables and the client segments, nothing else. Its transaction holds
-    `reads` and reads one snapshot of them, taken once no load writes them; a statement that runs
-    longer than `statement_timeout` (as Postgres writes durations) fails. The session's time zone is
-    UTC; `timezone` is the business time zone. Raises QueryError where a load or somebody else holds
-    one of `reads` for longer than `lock_timeout` or has landed only a part of it so far, and
-    SourceDriftError where what is read with it needs a column or a table that the source no longer
-    has.
+    Its login can read landed tables and the client segments, nothing else. Its transaction reads
+    one snapshot of `reads`, taken once no load writes them; a statement that runs longer than the
+    settings' `statement_timeout` fails. The session's time zone is UTC; the settings' `timezone`
+    is the business time zone. Raises QueryError where a load or somebody else holds one of `reads`
+    for longer than `lock_timeout` or has landed only a part of it so far, and SourceDriftError
+    where what is read with it needs a column or a table that the source no longer has.
     """
-    settings = {
-        "heartbeat.as_of": as_of.isoformat(),
-        "heartbeat.timezone": timezone,
-        "statement_timeout": statement_timeout,
-        "lock_timeout": lock_timeout,
-        "work_mem": _WORK_MEM,
-        # a policy of a landed table would else leave rows out and say nothing
-        "row_security": "off",
-        "role": _READER,
-    }
-    with connect(database_url, autocommit=True, settings=settings) as connection:
-        present = _present(connection, reads)
-        connection.autocommit = False
-        connection.read_only = True
-        connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
-        if reads:
-            with _own_role(connection, before=settings):
-                _hold(connection, present)
-                _refuse_never_landed(connection, reads)
-                # rolled back like the look at the ledger: its locks are no reads of the author's
-                with connection.transaction(force_rollback=True):
-                    refuse_open_drift(connection, reads)
+    with (
+        checking_session(settings, reads) as checking,
+        _reader(settings, checking, as_of) as session,
+    ):
+        _share_snapshot(checking, session, reads)
+        yield session
+
+
+def read_as_of(
+    settings: Settings,
+    reads: Collection[TableRef],
+    read: Callable[[Connection[Any]], _T],
+    *,
+    as_of: datetime,
+) -> _T:
+    """What `read` gives on such a connection, of a state that one commit had.
+
+    It is called again where it turns out to read more than `reads`, through a view or a function:
+    then with those tables held as well.
+    """
+    held = set(reads)
+    while True:
+        with reading_as_of(settings, held, as_of=as_of) as connection:
+            found = read(connection)
+            unheld = {each for each in touched_tables(connection) if each.schema != "heartbeat"}
+        if unheld <= held:
+            return found
+        held |= unheld
+
+
+@contextmanager
+def checking_session(settings: Settings, reads: Collection[TableRef]) -> Iterator[Connection[Any]]:
+    """A session that runs nothing of an author's, for who reads `reads` in another one.
+
+    Raises SourceDriftError in the place of an error inside that comes of what a source has lost.
+    """
+    limits = {"lock_timeout": settings.lock_timeout}
+    url = settings.login_url(Login.COMPUTE)
+    with connect(url, autocommit=True, settings=limits) as connection:
         try:
             yield connection
         except Exception as error:  # what reads may be an author's code, which may raise anything
@@ -101,100 +174,196 @@ def reading_as_of(
             raise
 
 
-def read_as_of(
-    database_url: str,
-    reads: Collection[TableRef],
-    read: Callable[[Connection[Any]], _T],
-    *,
-    as_of: datetime,
-    timezone: str,
-    statement_timeout: str,
-    lock_timeout: str = _LOCK_TIMEOUT,
-) -> _T:
-    """What `read` gives on such a connection, of a state that one commit had.
-
-    It is called again where it turns out to read more than `reads`, through a view or a function:
-    then with those tables held as well.
-    """
-    held = set(reads)
-    while True:
-        with reading_as_of(
-            database_url,
-            held,
-            as_of=as_of,
-            timezone=timezone,
-            statement_timeout=statement_timeout,
-            lock_timeout=lock_timeout,
-        ) as connection:
-            found = read(connection)
-            unheld = {TableRef(*row) for row in connection.execute(_UNHELD).fetchall()}
-        if unheld <= held:
-            return found
-        held |= unheld
-
-
-def _present(connection: Connection[Any], tables: Collection[TableRef]) -> list[TableRef]:
-    """Those of the tables that are there, always in the same order."""
-    ordered = sorted(tables)
-    names = [sql.Identifier(each.schema, each.table).as_string(connection) for each in ordered]
-    found = connection.execute(
-        "select to_regclass(name) is not null from unnest(%s::text[]) as name", [names]
-    )
-    return [table for table, (there,) in zip(ordered, found, strict=True) if there]
-
-
 @contextmanager
-def _own_role(connection: Connection[Any], *, before: Mapping[str, str]) -> Iterator[None]:
-    """What the reader may not do, without a limit of time; `before` are the settings from then on.
+def _reader(
+    settings: Settings, checking: Connection[Any], as_of: datetime
+) -> Iterator[ReaderSession]:
+    """A session of the author's; nothing that it did is ever committed."""
+    session = open_reader(settings.login_url(Login.READER), reader_settings(settings, as_of))
+    if seconds := _seconds(settings.statement_timeout):
+        session.longest_silence = seconds + _GRACE_SECONDS
+    backend = session.info.backend_pid
+    try:
+        yield session
+    finally:
+        if session.closed or session.info.transaction_status == TransactionStatus.ACTIVE:
+            _terminate(checking, backend)
+        # neither a NOTIFY nor a LISTEN of an author's takes effect
+        with suppress(psycopg.Error):
+            session.rollback()
+        session.close()
 
-    An error leaves the transaction to whoever opened it.
+
+def reader_settings(settings: Settings, as_of: datetime) -> Mapping[str, str]:
+    """What a session sets in which an author's code reads landed rows as of that moment."""
+    return {
+        "heartbeat.as_of": as_of.isoformat(),
+        "heartbeat.timezone": settings.timezone,
+        "statement_timeout": settings.statement_timeout,
+        "lock_timeout": settings.lock_timeout,
+        "work_mem": _WORK_MEM,
+        # a policy of a landed table would else leave rows out and say nothing
+        "row_security": "off",
+    }
+
+
+def open_reader(url: str, limits: Mapping[str, str]) -> ReaderSession:
+    """A session for an author's code, which has read nothing yet; `limits` hold for each statement.
+
+    `begin_reading` and `read_snapshot` come before the code.
     """
-    # LOCK waits by lock_timeout, and the error then says who is in the way
-    connection.execute("set local role none; set local statement_timeout = 0")
-    yield
-    for setting in ("statement_timeout", "role"):
-        connection.execute(
-            sql.SQL("set local {} = {}").format(sql.Identifier(setting), before[setting])
-        )
+    session = ReaderSession.connect(with_parameters(url), autocommit=True)
+    begin(session, limits)
+    session.autocommit = False
+    session.read_only = True
+    session.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    session.each_statement = set_session(limits)
+    return session
 
 
-def _hold(connection: Connection[Any], tables: Sequence[TableRef]) -> None:
+def begin_reading(session: Connection[Any], tables: Sequence[TableRef]) -> None:
     """Lock the tables before the transaction takes its snapshot, as pg_dump does.
 
     A snapshot that is older than a `truncate` reads the table as empty, and LOCK TABLE is among the
-    few statements that take none. Its mode is not that of a query, so that `touched_tables` tells
-    what was read from what is held; the reader may not take it.
+    few statements that take none. Raises LockedOutError.
     """
+    # begins a transaction, which a lock would else be the whole of, and takes no snapshot
+    session.execute("set local statement_timeout = 0")
     for table in tables:
-        name = (table.schema, table.table)
-        lock = sql.SQL("lock table {} in row share mode").format(sql.Identifier(*name))
+        lock = sql.SQL("lock table {} in access share mode").format(sql.Identifier(*_named(table)))
         try:
-            with naming_lock_holders(connection, name), connection.transaction():
-                connection.execute(lock)
-        except LockWaitError as error:
-            raise QueryError(str(error)) from error
+            with session.transaction():
+                session.execute(lock)
+        except psycopg.errors.LockNotAvailable as error:
+            raise LockedOutError(table) from error
 
 
-def _refuse_never_landed(connection: Connection[Any], tables: Collection[TableRef]) -> None:
+def exported_snapshot(
+    checking: Connection[Any],
+    reads: Collection[TableRef],
+    closed: Sequence[TableRef],
+    reader_pid: int,
+) -> str:
+    """A snapshot for the session of a reader that has locked what it may, once `reads` are checked.
+
+    Raises QueryError and SourceDriftError for what must not be computed from.
+    """
+    checking.autocommit = False
+    checking.read_only = True
+    checking.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
+    # of these a reader may see some columns only: that locks no table
+    with telling_holders(checking):
+        begin_reading(checking, closed)
+    _refuse_never_landed(checking, reads, reader_pid)
+    refuse_open_drift(checking, reads)
+    row = checking.execute("select pg_catalog.pg_export_snapshot()").fetchone()
+    assert row is not None
+    return str(row[0])
+
+
+def read_snapshot(session: ReaderSession, snapshot: str, closed: Sequence[TableRef]) -> None:
+    """Let a session that has locked its tables read that snapshot from now on."""
+    session.execute(sql.SQL("set transaction snapshot {}").format(sql.Literal(snapshot)))
+    for table in closed:
+        with suppress(psycopg.errors.InsufficientPrivilege), session.transaction():
+            session.execute(
+                sql.SQL("select from {} limit 0").format(sql.Identifier(*_named(table)))
+            )
+    session.cursor_factory = _ReaderCursor
+
+
+@contextmanager
+def telling_holders(checking: Connection[Any]) -> Iterator[None]:
+    """Raise QueryError that says who holds the table, in the place of LockedOutError."""
+    try:
+        yield
+    except LockedOutError as error:
+        raise QueryError(str(lock_wait(checking, _named(error.table)))) from error
+
+
+def _share_snapshot(
+    checking: Connection[Any], session: ReaderSession, reads: Collection[TableRef]
+) -> None:
+    """Lock the tables, then take the snapshot that both sessions see, and check what is read."""
+    opened, closed = present_tables(checking, reads)
+    patience, session.longest_silence = session.longest_silence, Session.longest_silence
+    with telling_holders(checking):
+        begin_reading(session, opened)
+    snapshot = exported_snapshot(checking, reads, closed, session.info.backend_pid)
+    read_snapshot(session, snapshot, closed)
+    session.longest_silence = patience
+
+
+def _seconds(duration: str) -> float:
+    """A duration as Postgres writes it, in seconds; 0 is no limit."""
+    written = _DURATION.fullmatch(duration.strip())
+    return float(written[1]) * _UNIT_SECONDS[written[2] or "ms"] if written else 0.0
+
+
+def _terminate(connection: Connection[Any], backend: int) -> None:
+    """End a session that its client has given up, before the tables that it reads are let go."""
+    with suppress(psycopg.Error):
+        connection.rollback()
+        connection.execute(
+            "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity "
+            "where pid = %s and usename = %s",
+            [backend, Login.READER.value],
+        )
+
+
+def present_tables(
+    connection: Connection[Any], tables: Collection[TableRef]
+) -> tuple[list[TableRef], list[TableRef]]:
+    """Those of the tables that are there, always in the same order.
+
+    Apart from them those that have a column which no reader may see.
+    """
+    ordered = sorted(tables)
+    names = [sql.Identifier(*_named(each)).as_string(connection) for each in ordered]
+    found = connection.execute(
+        "select to_regclass(name) is not null, "
+        "has_table_privilege('heartbeat_reader', to_regclass(name), 'select') "
+        "from unnest(%s::text[]) as name",
+        [names],
+    ).fetchall()
+    open_: list[TableRef] = []
+    closed: list[TableRef] = []
+    for table, (is_there, is_open) in zip(ordered, found, strict=True):
+        if is_there:
+            (open_ if is_open else closed).append(table)
+    return open_, closed
+
+
+def _named(table: TableRef) -> tuple[str, str]:
+    return table.schema, table.table
+
+
+def _refuse_never_landed(
+    connection: Connection[Any], tables: Collection[TableRef], reader: int
+) -> None:
     """Raise QueryError for a table of the ledger whose first load has not ended well.
 
     It may hold a part of its rows already: a large one lands in ranges that are each committed.
     """
-    asked = {"tables": [str(table) for table in tables]}
-    # the snapshot stays that of the transaction; the lock on the ledger is no read of the author's
-    with connection.transaction(force_rollback=True):
-        unfinished = [TableRef(*row) for row in connection.execute(_NEVER_LANDED, asked)]
+    asked = {"tables": [str(table) for table in tables], "reader": reader}
+    unfinished = [TableRef(*row) for row in connection.execute(_NEVER_LANDED, asked)]
     if unfinished:
         names = ", ".join(map(str, unfinished))
         raise QueryError(f"{names}: its first load is under way (or broke off)")
 
 
-def touched_tables(connection: Connection[Any]) -> frozenset[TableRef]:
+def touched_tables(
+    connection: Connection[Any], backend_pid: int | None = None
+) -> frozenset[TableRef]:
     """The tables that the present transaction has read so far, the server's own left out.
 
-    Every statement holds a lock on each table that it plans to read until the transaction ends.
+    Of the connection itself, or of the session with that process id.
+
+    Every statement holds a lock on each table that it plans to read, and on its indexes, until the
+    transaction ends. A table without an index counts as read once it is locked.
     """
-    return frozenset(TableRef(*row) for row in connection.execute(_TOUCHED).fetchall())
+    found = connection.execute(_TOUCHED, {"pid": backend_pid}).fetchall()
+    return frozenset(TableRef(*row) for row in found)
 
 
 def empty_tables(connection: Connection[Any], tables: Sequence[TableRef]) -> frozenset[TableRef]:

@@ -88,8 +88,11 @@ _CONNECTION: Mapping[str, str] = {
     "keepalives_count": "3",
     "tcp_user_timeout": "60000",
 }
-_LONGEST_SILENCE_SECONDS = 4 * 3600.0
-"""As long as a run may take (`dagster.yaml`)."""
+_LONGEST_SILENCE_SECONDS = 30 * 60.0
+"""Longer than any statement of registry, benchmark, segments and hygiene takes."""
+
+LONGEST_WORK_SECONDS = 4 * 3600.0
+"""As long as a run may take (`dagster.yaml`): where a statement may work on a whole large table."""
 
 
 class SilentServerError(psycopg.OperationalError):

@@ -1,7 +1,7 @@
 """A project: the folder with a company's sources, metrics, segments and audit cuts."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cached_property
@@ -12,7 +12,9 @@ from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.landing.catalog import Table
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_file import LoadedMetrics, load_metrics
+from heartbeat.metrics.platform_metrics import load_platform_metrics
 from heartbeat.segments.segment_file import LoadedSegments, load_segments
+from heartbeat.settings import Settings
 from heartbeat.source import LoadedSources, Source, load_sources
 from heartbeat.table_reference import TableRef
 
@@ -35,10 +37,19 @@ class LandedTable:
 
 
 class Project:
-    """What a folder's files define, read once; broken files are problems, not failures."""
+    """What a folder's files define, read once; broken files are problems, not failures.
 
-    def __init__(self, folder: Path) -> None:
+    With `watches_platform` the metrics that Heartbeat brings along, of itself, are among its own.
+    """
+
+    def __init__(self, folder: Path, *, watches_platform: bool = False) -> None:
         self.folder = folder
+        self._watches_platform = watches_platform
+
+    @classmethod
+    def of(cls, settings: Settings) -> "Project":
+        """The project that the settings name, as every process sees it."""
+        return cls(settings.project, watches_platform=settings.platform_metrics)
 
     @cached_property
     def sources(self) -> LoadedSources:
@@ -47,8 +58,29 @@ class Project:
 
     @cached_property
     def metrics(self) -> LoadedMetrics:
+        """The files in `metrics/`, and the platform's own unless they are switched off."""
+        return LoadedMetrics(
+            (*self.own_metrics.metrics, *self._platform_metrics), self.own_metrics.problems
+        )
+
+    @cached_property
+    def own_metrics(self) -> LoadedMetrics:
         """The files in `metrics/`."""
         return load_metrics(self.folder / "metrics")
+
+    @property
+    def _platform_metrics(self) -> tuple[Metric, ...]:
+        """Those whose id and code no metric of the project has: a company's own goes first."""
+        if not self._watches_platform:
+            return ()
+        own = self.own_metrics
+        ids = {metric.metric_id for metric in own.metrics} | own.broken
+        codes = {metric.code for metric in own.metrics}
+        return tuple(
+            metric
+            for metric in load_platform_metrics()
+            if metric.metric_id not in ids and metric.code not in codes
+        )
 
     @cached_property
     def segments(self) -> LoadedSegments:
@@ -97,10 +129,10 @@ class Project:
     @property
     def notes(self) -> tuple[ContentError, ...]:
         """What is probably a slip, though every file can be used: a page with one cut and a name
-        that is nearly that of another page.
+        that is nearly that of another page, a code or id that the platform has a metric of.
         """
         pages = Counter(cut.page for cut in self.cuts.cuts)
-        return tuple(
+        lonely = (
             ContentError(
                 cut.path,
                 cut.line,
@@ -110,6 +142,16 @@ class Project:
             if pages[cut.page] == 1
             if (near := get_close_matches(cut.page, pages.keys() - {cut.page}, cutoff=0.8))
         )
+        return (*lonely, *self._platform_notes())
+
+    def _platform_notes(self) -> Iterator[ContentError]:
+        if not self._watches_platform:
+            return
+        for own in self.own_metrics.metrics:
+            for each in load_platform_metrics():
+                if own.metric_id == each.metric_id or own.code == each.code:
+                    told = f"the platform's own metric {each.code} ({each.name}) is left out for it"
+                    yield ContentError(own.path, 1, told)
 
     @property
     def metric_problems(self) -> tuple[ContentError, ...]:
@@ -117,12 +159,15 @@ class Project:
 
         Runs no audit cut.
         """
-        reads = [(each.path, each.value_line, each.reads) for each in self.metrics.metrics]
+        reads = [(each.path, each.value_line, each.reads) for each in self.own_metrics.metrics]
         return (*self.metrics.problems, *self._unlanded(reads))
 
     def _unlanded_reads(self) -> tuple[ContentError, ...]:
         reads = [
-            *((metric.path, metric.value_line, metric.reads) for metric in self.metrics.metrics),
+            *(
+                (metric.path, metric.value_line, metric.reads)
+                for metric in self.own_metrics.metrics
+            ),
             *((cut.path, cut.line, self._landed_reads(cut)) for cut in self.cuts.cuts),
         ]
         if segments := self.segments.segments:

@@ -18,10 +18,11 @@ from pydantic import (
 )
 
 from heartbeat.connection_string import is_usable
-from heartbeat.errors import ContentError, SourceUnreachableError
+from heartbeat.errors import ContentError, SettingsError, SourceUnreachableError
 from heartbeat.identifier import MOST_BYTES, words_of
 from heartbeat.landing.catalog import Catalog, Table, WriteMode, read_catalog
 from heartbeat.qualified_name import split_name
+from heartbeat.secret import read_secret
 from heartbeat.yaml_document import (
     NO_ENTRIES_WHEN_EMPTY,
     NO_ITEMS_WHEN_EMPTY,
@@ -118,8 +119,8 @@ class SourceFile(BaseModel):
     """The first load of a table with more rows goes in ranges of so many, each committed."""
     statement_timeout: _Interval = "30 minutes"
     """How long one statement may run in the source."""
-    silence_timeout: _Interval = "10 minutes"
-    """How long the source may send nothing while it is waited for."""
+    silence_timeout: _Interval | None = None
+    """How long the source may send nothing while it is waited for; without, as the settings say."""
     replayed_until: Annotated[str | None, NONE_WHEN_EMPTY] = None
     """A query for the moment (timestamptz) up to which a copy has what its primary has.
 
@@ -132,9 +133,9 @@ class SourceFile(BaseModel):
         return str(_seconds(self.statement_timeout) * 1000)
 
     @property
-    def silence_timeout_seconds(self) -> int:
+    def silence_timeout_seconds(self) -> int | None:
         """The same in seconds."""
-        return _seconds(self.silence_timeout)
+        return None if self.silence_timeout is None else _seconds(self.silence_timeout)
 
     @field_validator("skip_tables", "tables", "indexes")
     @classmethod
@@ -191,7 +192,10 @@ def landed_schema(source_name: str, schema_name: str) -> str:
 
 def connection_url(source_name: str, file: SourceFile) -> str:
     """The source's URL; raises SourceUnreachableError that names the variable, not its value."""
-    url = os.environ.get(file.connection_env)
+    try:
+        url = read_secret(file.connection_env, os.environ)
+    except SettingsError as error:
+        raise SourceUnreachableError(f"source {source_name}: {error}") from error
     if not url:
         raise SourceUnreachableError(
             f"source {source_name}: set {file.connection_env} to its address, "

@@ -129,13 +129,11 @@ def drift_behind(
 ) -> tuple[SourceDrift, ...]:
     """What has drifted of the tables, where the database refused to read; empty for other errors.
 
-    Ends the transaction, which the error has made unusable.
+    Ends the transaction of the connection, which may be older than the drift.
     """
     if not any(isinstance(each, errors.InsufficientPrivilege) for each in _causes(error)):
         return ()
     connection.rollback()
-    # who computes cannot read it
-    connection.execute("set local role none")
     return read_drift(connection, tables)
 
 

@@ -20,6 +20,23 @@ class Health:
 
 
 @dataclass(frozen=True)
+class Part:
+    """Whether a part of the stack works, and why it does not."""
+
+    ok: bool
+    reason: str | None
+
+
+@dataclass(frozen=True)
+class Readiness:
+    """Whether every part of the stack works."""
+
+    ready: bool
+    build: str
+    parts: Mapping[str, Part]
+
+
+@dataclass(frozen=True)
 class LandingDocument:
     """How old the sources are behind the values, and what the last refreshes did not land.
 

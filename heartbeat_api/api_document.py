@@ -23,8 +23,10 @@ _OWN = (Problem, MetricsDocument, Backtest)
 _PROBLEM = {ProblemResponse.media_type: {"schema": {"$ref": "#/components/schemas/Problem"}}}
 _ABOUT = """\
 A read needs no login. A write needs an operator: the holder of a bearer token, or whom a trusted
-proxy names; while neither is set up, whoever asks from the machine itself. Every `GET` is also a
-`HEAD`."""
+proxy names; while neither is set up, and with the switch for it, whoever asks from the machine
+itself. Every `GET` is also a `HEAD`. Any path refuses a host that is none of the server's (421), an
+address (414), headers (431) or a body (413) that is too long, and a header of identity that is
+there twice (400)."""
 
 
 def reads(*refusals: HTTPStatus) -> dict[str, Any]:
@@ -34,7 +36,7 @@ def reads(*refusals: HTTPStatus) -> dict[str, Any]:
 
 def writes(*refusals: HTTPStatus) -> dict[str, Any]:
     """The same of a route that only an operator may ask."""
-    by_whom = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN)
+    by_whom = (HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.TOO_MANY_REQUESTS)
     described = reads(*by_whom, *refusals, HTTPStatus.UNPROCESSABLE_ENTITY)
     return {**described, "openapi_extra": {"security": [{_OPERATOR: []}]}}
 

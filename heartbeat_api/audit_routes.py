@@ -157,7 +157,7 @@ async def request_cut(state: ApiState, cut_id: str, *, trigger: str, actor: str)
 
 def change_cut(state: ApiState, cut_id: str, change: CutChange, actor: str) -> None:
     """Write what an operator changes; raises UnknownCutError."""
-    with state.database.writing() as connection:
+    with state.operating.writing() as connection:
         apply_cut_change(connection, cut_id, change, actor=actor)
     state.snapshots.renewed()
 

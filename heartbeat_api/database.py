@@ -6,6 +6,7 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from heartbeat.schema.version import SchemaVersionError, require_version
 from heartbeat_api.absence import Absence
 from heartbeat_api.session_pool import SessionPool
 from heartbeat_api.standby import Position, Standby, read_position
@@ -14,7 +15,7 @@ Answer = TypeVar("Answer")
 
 
 class UnavailableError(Exception):
-    """What a request needs does not answer now, or does not hold the schema `heartbeat` yet."""
+    """What a request needs does not answer now, or has a schema `heartbeat` of another version."""
 
 
 class StandbyReadError(UnavailableError):
@@ -55,7 +56,8 @@ class Database:
     def reading(self) -> Iterator[psycopg.Connection[Any]]:
         """One read-only transaction, consistent over its statements.
 
-        Raises UnavailableError, whose message is the reason, when the read fails.
+        Raises UnavailableError, whose message is the reason, when the read fails, or when the
+        schema is of another version than this code.
         """
         with ExitStack() as opened:
             connection = self._replayed(opened)
@@ -64,6 +66,8 @@ class Database:
                 yield connection
                 return
             try:
+                with _unavailable_version():
+                    require_version(connection)
                 yield connection
             except psycopg.Error as error:
                 assert self._standby is not None
@@ -74,6 +78,8 @@ class Database:
     def reading_primary(self) -> Iterator[psycopg.Connection[Any]]:
         """The same for what a standby does not know, such as who holds a lock."""
         with _unavailable(), self._asked(), self._primary.reading() as connection:
+            with _unavailable_version():
+                require_version(connection)
             yield connection
 
     @contextmanager
@@ -84,6 +90,8 @@ class Database:
             self._asked(),
             self._primary.writing() as connection,
         ):
+            with _unavailable_version():
+                require_version(connection)
             yield connection
 
     def _replayed(self, opened: ExitStack) -> psycopg.Connection[Any] | None:
@@ -129,6 +137,14 @@ def _unavailable(*, only_primary: bool = False) -> Iterator[None]:
         if only_primary:
             reason = f"this needs the primary database, reads go on without it: {reason}"
         raise UnavailableError(reason) from error
+
+
+@contextmanager
+def _unavailable_version() -> Iterator[None]:
+    try:
+        yield
+    except SchemaVersionError as error:
+        raise UnavailableError(str(error)) from error
 
 
 def reason_of(error: psycopg.Error) -> str:

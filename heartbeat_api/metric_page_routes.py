@@ -95,7 +95,7 @@ def _change(code: str, request: Request, state: ApiState, typed: Mapping[str, st
         given = OperatorChange.model_validate(
             {name: value.strip() or None for name, value in typed.items()}
         )
-        with state.database.writing() as connection:
+        with state.operating.writing() as connection:
             apply_change(connection, metric.metric_id, given, actor=actor)
     except HTTPException as refusal:
         return _page(state, metric, Draft(typed, refusal.detail), status=refusal.status_code)

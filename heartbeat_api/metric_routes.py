@@ -122,7 +122,7 @@ def change_metric(
     """Change what belongs to the operators; answers with the metric as it is then."""
     metric_id = _found(state, name).metric_id
     try:
-        with state.database.writing() as connection:
+        with state.operating.writing() as connection:
             apply_change(connection, metric_id, change, actor=actor)
     except UnknownMetricError as error:
         raise HTTPException(HTTPStatus.NOT_FOUND, str(error)) from error

@@ -1,13 +1,7 @@
-"""What holds for requests of every route: HEAD, compression, and how much a body may hold."""
-
-from http import HTTPStatus
+"""What holds for requests of every route: HEAD and compression."""
 
 from starlette.datastructures import Headers, MutableHeaders
-from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-
-_LONGEST_BODY = 1_000_000
-"""Bytes; no change and no form that Heartbeat knows comes near."""
 
 _CODINGS = {"gzip", "x-gzip"}
 
@@ -30,7 +24,7 @@ class Negotiation:
         plain = {**scope, "method": "GET" if headless else scope["method"]}
         plain["headers"] = _plain_headers(scope)
         send = _without_body(send) if headless else send
-        return await self._app(plain, _bounded(receive), send)
+        return await self._app(plain, receive, send)
 
 
 def accepts_gzip(accept_encoding: str) -> bool:
@@ -62,22 +56,6 @@ def _plain_headers(scope: Scope) -> list[tuple[bytes, bytes]]:
     if accepts_gzip(wished):
         headers["accept-encoding"] = "gzip"
     return headers.raw
-
-
-def _bounded(receive: Receive) -> Receive:
-    """FastAPI's own limit answers in plain text, which is no problem document."""
-    received = 0
-
-    async def bounded() -> Message:
-        nonlocal received
-        message = await receive()
-        received += len(message.get("body", b""))
-        if received > _LONGEST_BODY:
-            detail = f"a request has at most {_LONGEST_BODY:,} bytes"
-            raise HTTPException(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
-        return message
-
-    return bounded
 
 
 def _without_body(send: Send) -> Send:

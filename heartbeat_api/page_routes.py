@@ -6,6 +6,7 @@ from http import HTTPStatus
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, RedirectResponse, Response
 
+from heartbeat_api.displays import known_again
 from heartbeat_api.holder import Reading
 from heartbeat_api.refresh_routes import request_refresh
 from heartbeat_api.representation import Representation
@@ -77,4 +78,4 @@ async def _wall(request: Request, state: ApiState, watchlist: str | None) -> Res
         return HTMLResponse(waiting, HTTPStatus.SERVICE_UNAVAILABLE, FRESH)
     if watchlist is not None and watchlist not in reading.value.watchlists:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no watchlist is called {watchlist!r}")
-    return reading.made(state.wall_page, watchlist).answers(request)
+    return known_again(request, reading.made(state.wall_page, watchlist).answers(request))

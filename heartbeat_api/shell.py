@@ -8,8 +8,10 @@ from zoneinfo import ZoneInfo
 
 from heartbeat.judgement.freshness import Freshness, freshness
 from heartbeat.judgement.pulse import blind_since
+from heartbeat.judgement.wording import bytes_text
 from heartbeat.landing.landing_state import LandingState
 from heartbeat.metrics.metric_view import MetricView
+from heartbeat.platform_state import DiskSpace
 from heartbeat_api.moment import short_moment_text
 from heartbeat_api.snapshot import Snapshot
 
@@ -33,13 +35,15 @@ class DataChip:
     """How fresh the sources are: the oldest poll behind a number, how many of them are too old.
 
     `refresh` is what a refresh did not land, until one does; `blind` is when anything was computed
-    last, while the engine does nothing. Both are empty while all is well.
+    last, while the engine does nothing; `disk` says that less is free than a refresh needs. All are
+    empty while all is well.
     """
 
     time: str
     stale: str
     refresh: str
     blind: str
+    disk: str = ""
 
 
 @dataclass(frozen=True)
@@ -52,15 +56,20 @@ class Frame:
     now: int
     zone: str
     zone_name: str
+    closed: str = ""
 
 
 @dataclass(frozen=True)
 class Shell:
-    """Which pages there are, and the business time zone; `feedback` is an address elsewhere."""
+    """Which pages there are, and the business time zone; `feedback` is an address elsewhere.
+
+    `closed` says why nobody may write, and is empty where somebody may.
+    """
 
     docs: bool
     feedback: str | None
     zone: ZoneInfo
+    closed: str = ""
 
     def frame(self, current: str, snapshot: Snapshot | None, now: datetime) -> Frame:
         """The frame of a page of the part `current`, which is its href."""
@@ -72,6 +81,7 @@ class Shell:
             now=int(now.timestamp()),
             zone=self.zone.key,
             zone_name=local.tzname() or self.zone.key,
+            closed=self.closed,
         )
 
     def _links(self, current: str) -> tuple[Link, ...]:
@@ -93,7 +103,20 @@ def data_chip(
         stale=_stale(snapshot.on(watchlist), now),
         refresh=refresh_text(snapshot.landing, now, zone),
         blind=short_moment_text(blind, now, zone) if blind else "",
+        disk=disk_text(snapshot.disks),
     )
+
+
+def disk_text(disks: Sequence[DiskSpace]) -> str:
+    """Where less is free than one refresh needed; empty when all is well."""
+    short = [disk for disk in disks if disk.is_short]
+    return "; ".join(_disk_text(disk, named=len(disks) > 1) for disk in short)
+
+
+def _disk_text(disk: DiskSpace, *, named: bool) -> str:
+    of = f" of {disk.machine}" if named else ""
+    needed = bytes_text(disk.refresh_bytes or 0)
+    return f"disk{of}: {bytes_text(disk.free_bytes)} free, a refresh needs {needed}"
 
 
 def refresh_text(landing: LandingState, now: datetime, zone: ZoneInfo) -> str:

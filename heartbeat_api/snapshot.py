@@ -7,6 +7,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry
+from heartbeat.judgement.signal import Signal
 from heartbeat.landing.landing_state import (
     LandingState,
     LeftAttempts,
@@ -16,6 +17,7 @@ from heartbeat.landing.landing_state import (
 from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_prose
 from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.watchlists import Watchlists, read_watchlists
+from heartbeat.platform_state import DiskSpace, read_disks
 from heartbeat_api.database import Database, UnavailableError
 
 _NO_CUTS = AuditRegistry(())
@@ -26,8 +28,8 @@ _NOTHING_LANDS = LandingState()
 class Snapshot:
     """All metrics in the order of the wall, and their prose by metric_id, as of one moment.
 
-    `watchlists` has metric_ids by name; `last_compute` is when any metric was computed last, well
-    or not; `landing` tells which tables did not land.
+    `watchlists` has metric_ids by name; `last_compute` is when most metrics were computed last,
+    well or not; `landing` tells which tables did not land; `disks` are those of the state folders.
     """
 
     as_of: datetime
@@ -37,6 +39,7 @@ class Snapshot:
     cuts: AuditRegistry = _NO_CUTS
     last_compute: datetime | None = None
     landing: LandingState = _NOTHING_LANDS
+    disks: tuple[DiskSpace, ...] = ()
 
     def metric(self, name: str) -> MetricView | None:
         """The metric of that metric_id or code, or None."""
@@ -52,6 +55,12 @@ class Snapshot:
     def sources_as_of(self, watchlist: str | None = None) -> datetime | None:
         """The oldest poll behind the values of a watchlist, or of all; None: none is known."""
         return oldest_poll(self.on(watchlist))
+
+    @property
+    def refreshed_at(self) -> datetime | None:
+        """When all metrics that can be computed had been: the last good refresh; None: never."""
+        computed = [view.computed_at for view in self.metrics if view.signal is Signal.OK]
+        return min((moment for moment in computed if moment is not None), default=None)
 
     @cached_property
     def watched(self) -> frozenset[str]:
@@ -72,6 +81,7 @@ def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
             cuts=read_audit_registry(connection),
             last_compute=read_last_compute(connection),
             landing=read_landing_state(connection, left),
+            disks=read_disks(connection),
         )
 
 

@@ -13,7 +13,10 @@ from heartbeat_api.database import Database
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
-from heartbeat_api.operators import OperatorPolicy
+from heartbeat_api.monitoring import Monitoring
+from heartbeat_api.operators import Operators
+from heartbeat_api.platform_watch import PlatformWatch
+from heartbeat_api.readiness import DagsterState
 from heartbeat_api.representation import Representation
 from heartbeat_api.shell import Frame, Shell
 from heartbeat_api.snapshot import Snapshot
@@ -29,14 +32,19 @@ class ApiState:
     """The database, what is read once for all requests, who may write, where to ask for new."""
 
     database: Database
+    operating: Database
+    """For what operators write."""
     snapshots: Holder[Snapshot]
     jobs: Holder[ActiveJob]
+    dagster: Holder[DagsterState]
     displays: Displays
+    watch: PlatformWatch
+    monitoring: Monitoring
     wall_page: WallPage
     shell: Shell
     docs: DocsFolder
     desk: RefreshDesk
-    operators: OperatorPolicy
+    operators: Operators
 
     def frame(self, current: str) -> Frame:
         """The frame of a page that needs no reading of its own."""

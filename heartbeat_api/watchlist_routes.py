@@ -47,7 +47,7 @@ def change_watchlist(
     if found is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"no metric has the id or code {metric!r}")
     try:
-        with state.database.writing() as connection:
+        with state.operating.writing() as connection:
             change(connection, watchlist, found.metric_id, actor=actor)
     except WatchlistNameError as error:
         raise HTTPException(HTTPStatus.UNPROCESSABLE_ENTITY, str(error)) from error

@@ -14,12 +14,13 @@ from dagster import (
 from heartbeat.audit.audit_cut import SEGMENT_TABLES, AuditCut
 from heartbeat.audit.audit_snapshot import (
     SnapshotOutcome,
-    compute_snapshot,
+    compute_snapshots,
     store_chart_runtime,
     sync_cuts,
 )
 from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.wording import counted
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.refresh.job import cut_asset
@@ -51,14 +52,12 @@ def _cut_asset(cut: AuditCut, project: Project, settings: Settings) -> AssetsDef
         deps=_upstream(cut, project),
     )
     def compute_cut(context: AssetExecutionContext) -> MaterializeResult[None]:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             sync_cuts(connection, project.cuts)
+        with connect(settings.login_url(Login.COMPUTE)) as connection:
             store_chart_runtime(connection)
         as_of = datetime.now(UTC)
-        outcomes = [
-            compute_snapshot(cut, window, settings, as_of=as_of, run_id=context.run.run_id)
-            for window in cut.windows
-        ]
+        outcomes = compute_snapshots(cut, settings, as_of=as_of, run_id=context.run.run_id)
         _fail_for(outcomes)
         return MaterializeResult(metadata=_metadata(outcomes))
 

@@ -34,7 +34,7 @@ def code_location(settings: Settings) -> Definitions:
 
     A file that cannot be used is logged, fails the registry's check, and is left out.
     """
-    project = Project(settings.project)
+    project = Project.of(settings)
     for problem in project.problems:
         _logger.error("%s", problem)
     cuts = audit_cut_assets(project, settings)

@@ -4,6 +4,7 @@ import gc
 
 from dagster import Definitions
 
+from heartbeat.json_log import install
 from heartbeat.settings import Settings
 
 
@@ -13,7 +14,10 @@ def _loaded() -> Definitions:
     try:
         from heartbeat_assets.code_location import code_location
 
-        return code_location(Settings.load())
+        settings = Settings.load()
+        # the servers that Dagster starts for code and runs are nobody's own to configure
+        install(settings.log_format)
+        return code_location(settings)
     finally:
         gc.enable()
 

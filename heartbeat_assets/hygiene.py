@@ -47,6 +47,7 @@ def hygiene_asset(project: Project, settings: Settings) -> AssetsDefinition:
                 "dlt_loads": removed.dlt_loads,
                 "dlt_folders": removed.dlt_folders,
                 "displays": removed.displays,
+                "refresh_disks": removed.refresh_disks,
             }
         )
 

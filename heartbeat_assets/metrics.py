@@ -23,6 +23,7 @@ from heartbeat.judgement.freshness import freshness, source_age
 from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import counted
+from heartbeat.login import Login
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.definition import prepare_definitions
 from heartbeat.metrics.metric import Metric
@@ -64,7 +65,7 @@ def metric_assets(project: Project, settings: Settings) -> list[AssetsDefinition
     def compute_metrics(
         context: AssetExecutionContext,
     ) -> Iterator[MaterializeResult[None] | AssetCheckResult]:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             register(connection, project, settings.zone)
         checked = {key.asset_key for key in context.selected_asset_check_keys}
         outcomes: list[Outcome] = []

@@ -14,6 +14,7 @@ from dagster import (
 )
 
 from heartbeat.audit.audit_snapshot import sync_cuts
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.registration import register
@@ -33,7 +34,7 @@ def registry_asset(project: Project, settings: Settings) -> AssetsDefinition:
         check_specs=[AssetCheckSpec(_CHECK, asset=REGISTRY_KEY)],
     )
     def registry() -> Iterator[MaterializeResult[None]]:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             changes = register(connection, project, settings.zone).changes
             cut_changes = sync_cuts(connection, project.cuts)
         yield MaterializeResult(

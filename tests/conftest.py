@@ -19,22 +19,32 @@ from heartbeat.database import ensure_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
+from heartbeat.sql import platform_statements
 
 # a bank, a browser, kills, processes or many landings: more than `make check` has time for
 HEAVY = frozenset(
     {
         "acceptance",
+        "containers",
+        "integration/test_api_memory.py",
+        "integration/test_web_doors.py",
         "integration/audit_cuts",
         "integration/test_api_document.py",
         "integration/test_audit_pages.py",
         "integration/test_author_commands.py",
+        "integration/test_backup.py",
         "integration/test_bank_incidents.py",
         "integration/test_bank_truth.py",
         "integration/test_cli.py",
         "integration/test_cockpit_pages.py",
         "integration/test_code_location.py",
         "integration/test_committed_states.py",
+        "integration/test_contained_daemon.py",
+        "integration/test_doctor.py",
+        "integration/test_embedded_logins.py",
         "integration/test_forkserver_launcher.py",
+        "integration/test_full_disk.py",
+        "integration/test_hostile_cuts.py",
         "integration/test_landing_identity.py",
         "integration/test_landing_keys.py",
         "integration/test_landing_killed.py",
@@ -45,20 +55,29 @@ HEAVY = frozenset(
         "integration/test_landing_state.py",
         "integration/test_landing_states.py",
         "integration/test_landing_waits.py",
+        "integration/test_login_roles.py",
+        "integration/test_managed_postgres.py",
         "integration/test_metric_assets.py",
         "integration/test_operator_change.py",
         "integration/test_pooler.py",
-        "integration/test_read_cache.py",
         "integration/test_read_standby.py",
+        "integration/test_monitoring.py",
+        "integration/test_process_guard.py",
+        "integration/test_read_cache.py",
+        "integration/test_readiness.py",
         "integration/test_schedules.py",
+        "integration/test_schema_versions.py",
         "integration/test_session_defaults.py",
         "integration/test_source_drift.py",
         "integration/test_source_drift_kept.py",
         "integration/test_two_api_processes.py",
+        "integration/test_upgrade.py",
         "integration/test_what_commands_tell.py",
         "unit/demo_bank/test_bank_life.py",
         "unit/demo_bank/test_bank_seeding.py",
         "unit/heartbeat/test_chart_rendering.py",
+        "unit/heartbeat/test_json_log.py",
+        "unit/heartbeat/test_systemd_units.py",
         "unit/heartbeat/test_typeface.py",
     }
 )
@@ -82,6 +101,8 @@ def pytest_configure() -> None:
     a Dagster server then ignores SIGTERM as well: nobody could stop it.
     """
     signal.signal(signal.SIGINT, signal.default_int_handler)
+    # the platform's own metrics are switched on where they are what is tested
+    os.environ.setdefault("HEARTBEAT_PLATFORM_METRICS", "off")
     unchosen = "TMPDIR" not in os.environ
     if unchosen and _MEMORY.is_dir() and shutil.disk_usage(_MEMORY).free > _ROOM_BYTES:
         os.environ["TMPDIR"] = tempfile.tempdir = str(_MEMORY)
@@ -132,11 +153,44 @@ def postgres() -> Iterator[EmbeddedPostgres]:
     shutil.rmtree(folder)
 
 
+LANDED_BY_HAND = """
+create schema testing;
+create function testing.hand_over() returns event_trigger language plpgsql as $$
+declare
+    made record;
+begin
+    for made in
+        select * from pg_event_trigger_ddl_commands()
+        where object_type in ('schema', 'table')
+          and coalesce(schema_name, object_identity) !~ '^(heartbeat|testing|pg_temp.*)$'
+          and current_user = 'postgres'
+    loop
+        execute format(
+            'alter %s %s owner to heartbeat_ingest', made.object_type, made.object_identity
+        );
+    end loop;
+end
+$$;
+create event trigger landed_by_hand on ddl_command_end
+    when tag in ('CREATE SCHEMA', 'CREATE TABLE', 'CREATE TABLE AS', 'SELECT INTO')
+    execute function testing.hand_over();
+"""
+"""What a test makes in marts belongs to the login that lands, as if it had been landed."""
+
+
 @pytest.fixture(scope="session")
 def migrated_template(postgres: EmbeddedPostgres) -> str:
     ensure_database(postgres.url(_TEMPLATE))
     migrate(postgres.url(_TEMPLATE))
+    with psycopg.connect(postgres.url(_TEMPLATE), autocommit=True) as connection:
+        connection.execute(LANDED_BY_HAND)
     return _TEMPLATE
+
+
+def open_to_logins(url: str) -> None:
+    """Give the logins the rights on a database that are no part of a copy of it."""
+    with psycopg.connect(url) as connection:
+        connection.execute(platform_statements("logins")["database"].encode())
 
 
 @pytest.fixture
@@ -165,6 +219,7 @@ def _marts(
                 sql.Identifier(name), sql.Identifier(template)
             )
         )
+        open_to_logins(postgres.url(name))
         yield postgres.url(name)
         server.execute(sql.SQL("drop database {} with (force)").format(sql.Identifier(name)))
 
@@ -185,6 +240,12 @@ def source_url(postgres: EmbeddedPostgres, request: pytest.FixtureRequest) -> It
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
         name = sql.Identifier(urlsplit(url).path.strip("/"))
         server.execute(sql.SQL("drop database {} with (force)").format(name))
+
+
+@pytest.fixture
+def loopback_writes(monkeypatch: pytest.MonkeyPatch) -> None:
+    """This machine may write, as with `heartbeat up --demo`."""
+    monkeypatch.setenv("HEARTBEAT_LOOPBACK_WRITES", "yes")
 
 
 @pytest.fixture

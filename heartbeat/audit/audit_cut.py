@@ -3,17 +3,11 @@
 from __future__ import annotations
 
 import ast
-import hashlib
-import importlib
-import inspect
 import re
-import sys
-import traceback
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
-from typing import TYPE_CHECKING, Annotated, Any, TypeAlias
+from typing import Annotated, Any, Final, TypeAlias
 
 import psycopg
 from pydantic import (
@@ -28,16 +22,20 @@ from pydantic import (
     field_validator,
 )
 
-from heartbeat.audit.cut_code import CutCode, parsed
+from heartbeat.audit.confined_process import (
+    ConfinedProcess,
+    CutFaultError,
+    CutLimitError,
+    CutLimits,
+    CutProblemError,
+    Patience,
+)
+from heartbeat.audit.cut_code import CutCode, line_of_name, meta_node, parsed
 from heartbeat.errors import ContentError
 from heartbeat.metrics.metric import METRIC_ID
+from heartbeat.settings import Settings
 from heartbeat.table_reference import TableRef
 from heartbeat.wrong_value import wrong_value
-
-if TYPE_CHECKING:
-    import altair
-
-    Chart: TypeAlias = altair.TopLevelMixin
 
 Connection: TypeAlias = psycopg.Connection[tuple[Any, ...]]
 
@@ -52,6 +50,9 @@ PLATFORM_TABLES = SEGMENT_TABLES | {TableRef("heartbeat", "table_load_log")}
 CUT_ID = re.compile(r"[a-z][a-z0-9_]{0,62}", re.ASCII)
 """What a cut may be called: the name of its file, of its asset, and of its rows."""
 
+_IMPORT_TIMEOUT: Final = "30s"
+"""How long the import of one file may take: a process that loads the project waits for it."""
+
 _WINDOW = re.compile(r"([1-9][0-9]{0,3})d")
 _LETTER = r"[a-z_]|[^\x00-\x7f]"
 _NAME = rf"(?:{_LETTER})(?:{_LETTER}|[0-9])*"
@@ -62,6 +63,7 @@ _TABLE = re.compile(rf"({_NAME})\.({_NAME})")
 class AuditCut:
     """One cut as its file describes it; `cut_id` is the file's stem.
 
+    Its functions are not here: they run in a process of their own, see `confined_process`.
     `compute(connection, window=...)` returns the payload, a mapping that JSON can hold with no
     arithmetic left to the reader; `chart(payload)` draws it.
     """
@@ -79,8 +81,6 @@ class AuditCut:
     """Ids of metrics that it explains, beside those whose files name it."""
     methodology: str
     how_to_read: str
-    compute: Callable[..., Mapping[str, Any]]
-    chart: Callable[[Mapping[str, Any]], Chart]
     definition_hash: str
     words: tuple[str, ...]
     """Of its code and of the shared code that it imports, comments and layout left out."""
@@ -110,35 +110,24 @@ def window_days(window_key: str) -> int:
     return int(match[1])
 
 
-def load_cuts(folder: Path) -> LoadedCuts:
+def load_cuts(folder: Path, limits: CutLimits | None = None) -> LoadedCuts:
     """Read every `*.py` of the folder afresh, except names that start with `_`.
 
-    A file that cannot be used becomes a problem with its line (each wrong field of META is one);
-    the others load. A folder that is not there holds no cuts. The modules live in a private
-    package, so that cuts can share code through `from ._name import ...` while `sys.path` stays
-    as it is.
+    Each is imported in a process of its own, within the limits of the settings where none are
+    given. A file that cannot be used becomes a problem with its line (each wrong field of META is
+    one); the others load. A folder that is not there holds no cuts.
     """
-    package = _fresh_package(folder)
+    limits = limits or CutLimits.of(Settings.load())
     cuts: list[AuditCut] = []
     problems: list[ContentError] = []
     for path in sorted(folder.glob("[!_]*.py")):
         try:
-            cuts.append(_load_cut(path, package))
+            cuts.append(_load_cut(path, limits))
         except ContentError as problem:
             problems.append(problem)
         except _MetaError as error:
             problems.extend(error.problems)
     return LoadedCuts(tuple(cuts), tuple(problems))
-
-
-def fault_line(error: BaseException, path: Path) -> int | None:
-    """The deepest line of the file at `path` that the error went through, if any."""
-    lines = [
-        frame.lineno
-        for frame in traceback.extract_tb(error.__traceback__)
-        if frame.filename == str(path)
-    ]
-    return lines[-1] if lines else None
 
 
 def _nonblank(text: str) -> str:
@@ -203,30 +192,20 @@ class _MetaError(Exception):
         self.problems = problems
 
 
-def _fresh_package(folder: Path) -> str:
-    name = f"_audit_cuts_{hashlib.sha256(str(folder.absolute()).encode()).hexdigest()[:12]}"
-    for module in [key for key in sys.modules if key == name or key.startswith(f"{name}.")]:
-        del sys.modules[module]
-    importlib.invalidate_caches()
-    package = ModuleType(name)
-    package.__path__ = [str(folder.absolute())]
-    sys.modules[name] = package
-    return name
-
-
-def _load_cut(path: Path, package: str) -> AuditCut:
+def _load_cut(path: Path, limits: CutLimits) -> AuditCut:
     if CUT_ID.fullmatch(path.stem) is None:
         raise ContentError(
             path, 1, f"{path.stem}: a cut's file name is a-z, 0-9 and _, at most 63 characters"
         )
     tree = parsed(path)
-    module = _imported(path, tree, package)
-    meta_line = _line_of_name(tree, "META")
-    if meta_line is None:
+    described = _described(path, limits)
+    meta_line = line_of_name(tree, "META")
+    if meta_line is None or "meta" not in described:
         raise ContentError(path, 1, "META: is missing")
-    meta = _checked_meta(path, module.META, _meta_node(tree), meta_line)
-    compute = _checked_function(path, module, tree, "compute", (object(),), {"window": object()})
-    chart = _checked_function(path, module, tree, "chart", (object(),), {})
+    meta = _checked_meta(path, described["meta"], meta_node(tree), meta_line)
+    if found := described["function_problem"]:
+        line, problem = found
+        raise ContentError(path, int(line), str(problem))
     code = CutCode.of(path, tree)
     return AuditCut(
         cut_id=path.stem,
@@ -240,8 +219,6 @@ def _load_cut(path: Path, package: str) -> AuditCut:
         metrics=meta.metrics,
         methodology=meta.methodology,
         how_to_read=meta.how_to_read,
-        compute=compute,
-        chart=chart,
         definition_hash=code.hash,
         words=code.words,
         path=path,
@@ -249,20 +226,17 @@ def _load_cut(path: Path, package: str) -> AuditCut:
     )
 
 
-def _imported(path: Path, tree: ast.Module, package: str) -> ModuleType:
-    module = ModuleType(f"{package}.{path.stem}")
-    module.__file__ = str(path)
-    module.__package__ = package
-    sys.modules[module.__name__] = module
+def _described(path: Path, limits: CutLimits) -> Mapping[str, Any]:
+    """What the module says of itself, imported where it can do no harm."""
+    patience = Patience(_IMPORT_TIMEOUT)
     try:
-        # compiled from the text just read: a bytecode cache misses an edit within the same second
-        exec(compile(tree, str(path), "exec"), module.__dict__)  # noqa: S102 - content is code
-    except (Exception, SystemExit) as error:  # the author's code may raise anything
-        line = fault_line(error, path) or 1
-        raise ContentError(
-            path, line, f"the import fails with {type(error).__name__}: {error}"
-        ) from error
-    return module
+        with ConfinedProcess(limits, path.parent, patience=patience) as process:
+            described: Mapping[str, Any] = process.ask("describe", path=str(path.absolute()))
+    except CutProblemError as error:
+        raise ContentError(path, error.line, error.problem) from error
+    except (CutLimitError, CutFaultError) as error:
+        raise ContentError(path, 1, f"the import fails: {error}") from error
+    return described
 
 
 def _checked_meta(path: Path, meta: Any, node: ast.expr | None, meta_line: int) -> _Meta:
@@ -281,56 +255,9 @@ def _checked_meta(path: Path, meta: Any, node: ast.expr | None, meta_line: int) 
         raise _MetaError(problems) from error
 
 
-def _checked_function(
-    path: Path,
-    module: ModuleType,
-    tree: ast.Module,
-    name: str,
-    arguments: tuple[object, ...],
-    keywords: Mapping[str, object],
-) -> Callable[..., Any]:
-    wanted = {"compute": "compute(conn, *, window)", "chart": "chart(payload)"}[name]
-    function: Callable[..., Any] | None = getattr(module, name, None)
-    if function is None:
-        raise ContentError(path, 1, f"{name}: is missing; define {wanted}")
-    try:
-        inspect.signature(function).bind(*arguments, **keywords)
-    except TypeError as error:
-        line = _line_of_name(tree, name) or 1
-        raise ContentError(path, line, f"{name}: cannot be called as {wanted}: {error}") from error
-    return function
-
-
 def _sentence(location: tuple[int | str, ...], message: str) -> str:
     field = ".".join(["META", *(str(step) for step in location)])
     return f"{field}: {message}"
-
-
-def _line_of_name(tree: ast.Module, name: str) -> int | None:
-    for statement in tree.body:
-        if name in _bound_names(statement):
-            return statement.lineno
-    return None
-
-
-def _bound_names(statement: ast.stmt) -> list[str]:
-    match statement:
-        case ast.Assign(targets=targets):
-            return [target.id for target in targets if isinstance(target, ast.Name)]
-        case ast.AnnAssign(target=ast.Name(id=name)):
-            return [name]
-        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
-            return [name]
-        case ast.ImportFrom(names=aliases):
-            return [alias.asname or alias.name for alias in aliases]
-    return []
-
-
-def _meta_node(tree: ast.Module) -> ast.expr | None:
-    for statement in tree.body:
-        if isinstance(statement, ast.Assign | ast.AnnAssign) and "META" in _bound_names(statement):
-            return statement.value
-    return None
 
 
 def _line_of_entry(node: ast.expr | None, location: tuple[int | str, ...], otherwise: int) -> int:

@@ -1,37 +1,44 @@
 """The audit cuts in the database: their registry, and one snapshot per cut and window."""
 
 import gzip
-import math
 import textwrap
 from collections.abc import Iterator, Mapping, Set
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from datetime import date, datetime
-from decimal import Decimal
-from enum import Enum
-from typing import Any, Final, TypeAlias
-from uuid import UUID
+from datetime import datetime
+from typing import Any, Final
 
-import numpy as np
+import psycopg
 from psycopg.types.json import Json as OrderedJson
 from psycopg.types.json import Jsonb
 
 from heartbeat.audit import chart_rendering
-from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts, fault_line
+from heartbeat.audit.audit_cut import AuditCut, Connection, LoadedCuts
+from heartbeat.audit.confined_process import (
+    ConfinedProcess,
+    CutFaultError,
+    CutLimitError,
+    CutLimits,
+    CutProblemError,
+    Patience,
+    cut_patience,
+)
+from heartbeat.audit.cut_payload import Json, PayloadError
+from heartbeat.audit.cut_session import CutSession, Reading, end_session
+from heartbeat.audit.drawing_process import DRAWING
 from heartbeat.author_query import QueryError
 from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
 from heartbeat.marts_session import (
+    checking_session,
     empty_tables,
-    reading_as_of,
     source_as_of,
-    touched_tables,
+    telling_holders,
 )
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 from heartbeat.table_reference import TableRef
-
-Json: TypeAlias = "bool | int | float | str | list[Json] | dict[str, Json] | None"
 
 _SQL: Final = platform_statements("audit_snapshot")
 _LONGEST_ERROR: Final = 500
@@ -39,10 +46,6 @@ _LONGEST_ERROR: Final = 500
 
 class UnknownWindowError(HeartbeatError):
     """A window that the cut does not have."""
-
-
-class PayloadError(HeartbeatError):
-    """A payload that JSON cannot hold; the message names the place in it."""
 
 
 @dataclass(frozen=True)
@@ -108,8 +111,25 @@ def sync_cuts(connection: Connection, loaded: LoadedCuts) -> RegistryChange:
     )
 
 
+def compute_snapshots(
+    cut: AuditCut, settings: Settings, *, as_of: datetime, run_id: str
+) -> list[SnapshotOutcome]:
+    """Compute, draw and store one cut for all its windows, within the time that a cut has."""
+    patience = cut_patience(CutLimits.of(settings))
+    return [
+        compute_snapshot(cut, window, settings, as_of=as_of, run_id=run_id, patience=patience)
+        for window in cut.windows
+    ]
+
+
 def compute_snapshot(
-    cut: AuditCut, window: str, settings: Settings, *, as_of: datetime, run_id: str
+    cut: AuditCut,
+    window: str,
+    settings: Settings,
+    *,
+    as_of: datetime,
+    run_id: str,
+    patience: Patience | None = None,
 ) -> SnapshotOutcome:
     """Compute, draw and store one cut for one window, as of a moment with a time zone.
 
@@ -118,43 +138,80 @@ def compute_snapshot(
     well. Raises UnknownWindowError, and psycopg's own errors when the database cannot be reached.
     """
     try:
-        drawn = draw_cut(cut, window, settings, as_of=as_of)
+        drawn = draw_cut(cut, window, settings, as_of=as_of, patience=patience)
     except (CutError, QueryError) as error:
         return _store_error(settings, cut, window, run_id, str(error))
     if emptied := _emptied(settings, cut, window, drawn):
         told = f"no data: {_listed(emptied)} had rows at the last compute and has none now"
         return _store_error(settings, cut, window, run_id, told)
-    return _store(settings, cut, window, run_id, drawn)
+    try:
+        return _store(settings, cut, window, run_id, drawn)
+    except psycopg.DataError as error:
+        told = f"the database cannot hold what {cut.path.name} gives: {error.diag.message_primary}"
+        return _store_error(settings, cut, window, run_id, told)
 
 
-def draw_cut(cut: AuditCut, window: str, settings: Settings, *, as_of: datetime) -> DrawnCut:
+def draw_cut(
+    cut: AuditCut,
+    window: str,
+    settings: Settings,
+    *,
+    as_of: datetime,
+    patience: Patience | None = None,
+) -> DrawnCut:
     """Compute and draw one cut for one window, as of a moment with a time zone; store nothing.
 
     The cut reads in one read-only snapshot of the database, each statement within the settings'
-    `statement_timeout`, and must read the tables of its `reads`, all of them and no other. Raises
-    CutError, QueryError, UnknownWindowError, and psycopg's own errors when the database
-    cannot be reached.
+    `statement_timeout`, and must read the tables of its `reads`, all of them and no other. Its code
+    runs in processes that hold nothing else, within the settings' `cut_timeout` (or `patience`) and
+    `cut_memory`. Raises CutError, QueryError, UnknownWindowError, and psycopg's own errors when the
+    database cannot be reached.
     """
     if window not in cut.windows:
         raise UnknownWindowError(
             f"{cut.cut_id} has no window {window!r}; it has {', '.join(cut.windows)}"
         )
-    with reading_as_of(
-        settings.database_url,
-        cut.reads,
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-        lock_timeout=settings.lock_timeout,
-    ) as connection:
-        with _faults_of(cut, "compute"):
-            payload = json_payload(cut.compute(connection, window=window))
-            _refuse_other_reads(cut, touched_tables(connection))
-        oldest_poll = source_as_of(connection, cut.reads)
-        empty_reads = empty_tables(connection, cut.reads)
+    limits = CutLimits.of(settings)
+    patience = patience or cut_patience(limits)
+    with checking_session(settings, cut.reads) as checking:
+        session = CutSession.of(checking, cut.reads, settings, as_of=as_of)
+        with telling_holders(checking), _faults_of(cut, "compute"):
+            payload = _computed(cut, window, settings, session, patience)
+        oldest_poll = source_as_of(checking, cut.reads)
+        empty_reads = empty_tables(checking, cut.reads)
     with _faults_of(cut, "chart"):
-        chart = chart_rendering.render(cut.chart(payload), settings.zone)
+        with ConfinedProcess(limits, cut.path.parent, patience=patience) as process:
+            spec = process.ask("chart", path=str(cut.path.absolute()), payload=payload)
+        chart = DRAWING.draw(spec, settings.timezone, limits, patience)
     return DrawnCut(payload, chart, oldest_poll, empty_reads)
+
+
+def _computed(
+    cut: AuditCut,
+    window: str,
+    settings: Settings,
+    session: CutSession,
+    patience: Patience,
+) -> dict[str, Json]:
+    """What the cut counts, once it is sure which tables it has read for that."""
+    limits = CutLimits.of(settings)
+    with ConfinedProcess(limits, cut.path.parent, patience=patience, session=session) as process:
+        assert process.backend_pid is not None
+        reading = Reading.of(session.checking, process.backend_pid)
+        try:
+            payload = process.ask("compute", path=str(cut.path.absolute()), window=window)
+        except CutLimitError:
+            end_session(settings, process.backend_pid)
+            raise
+        if not isinstance(payload, dict):
+            raise PayloadError("compute must return a dict")
+        if not reading.goes_on():
+            raise ReadsError(
+                "it ended its transaction, so that nobody can tell what it has read; "
+                "leave out commit, rollback and close"
+            )
+        _refuse_other_reads(cut, reading.touched())
+    return payload
 
 
 def store_chart_runtime(connection: Connection) -> None:
@@ -166,18 +223,6 @@ def store_chart_runtime(connection: Connection) -> None:
         javascript = gzip.compress(chart_rendering.runtime().encode(), mtime=0)
         cursor.execute(_SQL["forget_runtime"], {"version": version})
         cursor.execute(_SQL["store_runtime"], {"version": version, "javascript": javascript})
-
-
-def json_payload(payload: Any) -> dict[str, Json]:
-    """The payload as JSON types only.
-
-    Decimals and numpy numbers become numbers, dates and moments ISO 8601 text, UUIDs text, tuples
-    and arrays lists. Raises PayloadError for a payload that is no mapping, for NaN, infinity, NaT,
-    a key that is not text, and any other type.
-    """
-    if not isinstance(payload, Mapping):
-        raise PayloadError(f"compute must return a dict, not {type(payload).__name__}")
-    return _json_mapping(payload, "payload")
 
 
 def _refuse_other_reads(cut: AuditCut, touched: frozenset[TableRef]) -> None:
@@ -214,18 +259,20 @@ def _columns(cut: AuditCut) -> dict[str, Any]:
 def _faults_of(cut: AuditCut, step: str) -> Iterator[None]:
     try:
         yield
-    except Exception as error:  # the author's code may raise anything
-        line = fault_line(error, cut.path)
+    except (CutProblemError, CutFaultError, CutLimitError, ReadsError, PayloadError) as error:
+        line = None if isinstance(error, CutLimitError | ReadsError | PayloadError) else error.line
         place = f"{cut.path.name}:{line}" if line else cut.path.name
-        message = f"{step} failed at {place}: {_reason(error)}"
-        raise CutError(textwrap.shorten(message, _LONGEST_ERROR, placeholder=" ...")) from error
+        message = f"{step} failed at {place}: {error}"
+        told = CutError(textwrap.shorten(message, _LONGEST_ERROR, placeholder=" ..."))
+        raise told from _cause(error)
 
 
-def _reason(error: Exception) -> str:
-    lines = str(error).splitlines() or ["no message"]
-    if isinstance(error, HeartbeatError):
-        return lines[0]
-    return f"{type(error).__name__}: {lines[0]}"
+def _cause(error: HeartbeatError) -> Exception:
+    """The error of the database that the code met in its own process, where it was one."""
+    if isinstance(error, CutFaultError) and error.sqlstate:
+        with suppress(KeyError):
+            return psycopg.errors.lookup(error.sqlstate)()
+    return error
 
 
 def _emptied(
@@ -233,7 +280,7 @@ def _emptied(
 ) -> frozenset[TableRef]:
     """The tables that have lost all their rows since the last good compute; none before one."""
     asked = {"cut_id": cut.cut_id, "window_key": window}
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         last_good = connection.execute(_SQL["last_good"], asked).fetchone()
     if last_good is None:
         return frozenset()
@@ -254,7 +301,7 @@ def _store(
         "source_as_of": drawn.source_as_of,
         "run_id": run_id,
     }
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_SQL["store"], row)
     return SnapshotOutcome(
         cut.cut_id,
@@ -270,48 +317,6 @@ def _store_error(
     settings: Settings, cut: AuditCut, window: str, run_id: str, error: str
 ) -> SnapshotOutcome:
     row = {"cut_id": cut.cut_id, "window_key": window, "error": error, "run_id": run_id}
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_SQL["store_error"], row)
     return SnapshotOutcome(cut.cut_id, window, None, error, 0)
-
-
-def _json_mapping(mapping: Mapping[Any, Any], where: str) -> dict[str, Json]:
-    return {_key(key, where): _json(item, f"{where}.{key}") for key, item in mapping.items()}
-
-
-def _json(value: Any, where: str) -> Json:
-    match value:
-        case np.generic() | np.ndarray():
-            return _json(value.tolist(), where)
-        case Mapping():
-            return _json_mapping(value, where)
-        case list() | tuple():
-            return [_json(item, f"{where}[{place}]") for place, item in enumerate(value)]
-    return _json_scalar(value, where)
-
-
-def _json_scalar(value: Any, where: str) -> Json:
-    match value:
-        case Enum():
-            return _json_scalar(value.value, where)
-        case None | bool() | int() | str():
-            return value
-        case float() | Decimal():
-            return _number(value, where)
-        case date() if value == value:  # NaT is a date that does not equal itself
-            return value.isoformat()
-        case UUID():
-            return str(value)
-    raise PayloadError(f"{where} is a {type(value).__name__}, which JSON cannot hold")
-
-
-def _key(key: Any, where: str) -> str:
-    if not isinstance(key, str):
-        raise PayloadError(f"{where} has the key {key!r}; keys must be text")
-    return key
-
-
-def _number(value: float | Decimal, where: str) -> int | float:
-    if not math.isfinite(value):
-        raise PayloadError(f"{where} is {value}; use None for no value")
-    return int(value) if isinstance(value, Decimal) and value == int(value) else float(value)

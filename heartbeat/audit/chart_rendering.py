@@ -46,14 +46,30 @@ class RenderedChart:
 
 
 def render(chart: alt.TopLevelMixin, zone: ZoneInfo) -> RenderedChart:
-    """Draw the chart in the house theme; equal charts give equal specs and equal SVG text.
+    """Draw the chart in the house theme; raises ChartError like `chart_spec` and `draw`."""
+    return draw(chart_spec(chart), zone)
+
+
+def chart_spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
+    """The chart in the house theme; raises ChartError where its data is nothing that JSON holds."""
+    with alt.theme.enable(chart_theme.THEME_NAME):
+        spec = chart.to_dict()
+    try:
+        plain: dict[str, Any] = json.loads(json.dumps(spec, allow_nan=False))
+    except ValueError as error:
+        raise ChartError("the chart's data holds NaN or infinity; use None for no value") from error
+    return plain
+
+
+def draw(plain: Mapping[str, Any], zone: ZoneInfo) -> RenderedChart:
+    """Draw a spec; equal ones give equal SVG text.
 
     Moments are written in `zone`, the business time zone.
 
-    Raises ChartError when the chart refers to an address (data, image or link: the wall requests
-    nothing from elsewhere), names a font, holds a number that JSON cannot, or cannot be drawn.
+    Raises ChartError when the spec refers to an address (data, image or link: the wall requests
+    nothing from elsewhere), names a font, or cannot be drawn.
     """
-    spec = with_local_dates(_spec(chart), zone)
+    spec = with_local_dates(plain, zone)
     for place, name, _ in _settings(spec, "chart"):
         if name in _ADDRESS_KEYS:
             raise ChartError(f"{place} refers to a URL; put the data into the chart itself")
@@ -83,16 +99,6 @@ def runtime() -> str:
 @cache
 def _bring_typeface() -> None:
     vl_convert.register_font_directory(str(FOLDER))
-
-
-def _spec(chart: alt.TopLevelMixin) -> dict[str, Any]:
-    with alt.theme.enable(chart_theme.THEME_NAME):
-        spec = chart.to_dict()
-    try:
-        plain: dict[str, Any] = json.loads(json.dumps(spec, allow_nan=False))
-    except ValueError as error:
-        raise ChartError("the chart's data holds NaN or infinity; use None for no value") from error
-    return plain
 
 
 def _settings(node: Any, place: str) -> Iterator[tuple[str, str, Any]]:

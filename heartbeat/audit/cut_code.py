@@ -55,6 +55,22 @@ def parsed(path: Path) -> ast.Module:
         raise ContentError(path, 1, f"not valid Python: {error}") from error
 
 
+def line_of_name(tree: ast.Module, name: str) -> int | None:
+    """The line on which the module binds the name, if it does."""
+    for statement in tree.body:
+        if name in _bound_names(statement):
+            return statement.lineno
+    return None
+
+
+def meta_node(tree: ast.Module) -> ast.expr | None:
+    """What the module calls META, if it is written there."""
+    for statement in tree.body:
+        if isinstance(statement, ast.Assign | ast.AnnAssign) and "META" in _bound_names(statement):
+            return statement.value
+    return None
+
+
 def _shared_modules(tree: ast.Module, folder: Path) -> Iterator[Path]:
     """The files beside the cut that it imports from; a folder of code is not looked into."""
     for node in ast.walk(tree):
@@ -68,3 +84,16 @@ def _texts(tree: ast.Module) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Constant) and isinstance(node.value, str):
             yield node.value
+
+
+def _bound_names(statement: ast.stmt) -> list[str]:
+    match statement:
+        case ast.Assign(targets=targets):
+            return [target.id for target in targets if isinstance(target, ast.Name)]
+        case ast.AnnAssign(target=ast.Name(id=name)):
+            return [name]
+        case ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
+            return [name]
+        case ast.ImportFrom(names=aliases):
+            return [alias.asname or alias.name for alias in aliases]
+    return []

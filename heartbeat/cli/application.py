@@ -1,5 +1,6 @@
 """The commands and how they fail."""
 
+import os
 import sys
 from importlib.metadata import version
 from typing import Annotated
@@ -9,8 +10,10 @@ import typer
 
 from heartbeat.author_query import fault
 from heartbeat.cli import (
+    backup,
     cut,
     cut_new,
+    doctor,
     ingest,
     metric,
     metric_new,
@@ -22,6 +25,7 @@ from heartbeat.cli import (
     work,
 )
 from heartbeat.errors import HeartbeatError
+from heartbeat.json_log import LogFormat, install
 
 app = typer.Typer(
     no_args_is_help=True,
@@ -36,8 +40,20 @@ app.add_typer(metric.app, name="metric")
 cut.app.command("new")(cut_new.new)
 app.add_typer(cut.app, name="cut")
 for command in (
-    *(stack.up, stack.serve, stack.migrate, stack.validate),
+    *(backup.backup, backup.restore),
+    *(
+        stack.up,
+        stack.down,
+        stack.ps,
+        stack.serve,
+        stack.first_runs,
+        stack.probe,
+        stack.systemd,
+        stack.migrate,
+        stack.validate,
+    ),
     *(work.refresh, ingest.ingest, work.compute, work.benchmark, work.segments, today.today),
+    doctor.doctor,
 ):
     app.command()(command)
 app.command(context_settings=psql.EXTRA_ARGUMENTS)(psql.psql)
@@ -62,6 +78,8 @@ def options(
 
 def main() -> None:
     """Run the command line; an error that a person can mend is one line on stderr."""
+    if os.environ.get("HEARTBEAT_LOG_FORMAT", "").strip().lower() == LogFormat.JSON:
+        install(LogFormat.JSON)
     try:
         app()
     except (HeartbeatError, psycopg.Error) as error:

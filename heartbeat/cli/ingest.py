@@ -10,6 +10,7 @@ from heartbeat.cli.chosen_metrics import chosen_metrics
 from heartbeat.cli.marts import new_run_id, opened_marts
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.grouped import grouped
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
 from heartbeat.table_reference import TableRef
@@ -36,8 +37,8 @@ def ingest(
     from heartbeat.landing.selection import select_tables
 
     with opened_marts() as settings:
-        project = Project(settings.project)
-        with connect(settings.database_url) as connection:
+        project = Project.of(settings)
+        with connect(settings.login_url(Login.INGEST)) as connection:
             sync_sources(connection, project.sources)
         reads = _reads(project, metric) if metric else None
         _refuse_unusable_source(project, source)

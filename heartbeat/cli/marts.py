@@ -15,9 +15,20 @@ def new_run_id() -> str:
 
 @contextmanager
 def opened_marts() -> Iterator[Settings]:
-    """The settings, with the database up and migrated; an embedded one is started if need be."""
+    """The settings, with the database up and migrated; an embedded one is started if need be.
+
+    Where HEARTBEAT_DATABASE_URL names no owner, `heartbeat migrate` has been run elsewhere.
+    """
+    with running_server() as settings:
+        if settings.has_owner:
+            prepare_databases(settings)
+        yield settings
+
+
+@contextmanager
+def running_server() -> Iterator[Settings]:
+    """The settings, with the server up and whatever its databases are."""
     settings = Settings.load()
     embedded = settings.explicit_database_url is None
     with settings.embedded_postgres.running() if embedded else nullcontext():
-        prepare_databases(settings)
         yield settings

@@ -13,6 +13,7 @@ from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.freshness import is_ahead, source_age
 from heartbeat.judgement.wording import age_text, counted
+from heartbeat.login import Login
 from heartbeat.metrics.backtest import LineBacktest, backtest
 from heartbeat.metrics.metric_query import explain
 from heartbeat.metrics.metric_rows import read_days, read_observations, read_polls
@@ -66,14 +67,14 @@ def lint(
 def show(metric: _MetricId, as_json: _AsJson = False) -> None:
     """Show the value, its status and why, the tables, the last runs, and the plan."""
     with opened_marts() as settings:
-        project = Project(settings.project)
+        project = Project.of(settings)
         print_metric(settings, project, metric, as_json=as_json)
 
 
 def print_metric(settings: Settings, project: Project, name: str, *, as_json: bool = False) -> None:
     """All that is known of a metric, by its id or code."""
     now = datetime.now(UTC)
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.API)) as connection:
         view = _registered(read_metrics(connection, now=now, zone=settings.zone), name)
         runs = read_observations(connection, view.metric_id, _LAST_RUNS)
         polls = read_polls(connection)
@@ -126,7 +127,7 @@ def run_backtest(
         raise HeartbeatError("give a line to try: --alert 20, --norm 14")
     with (
         opened_marts() as settings,
-        connect(settings.database_url) as connection,
+        connect(settings.login_url(Login.API)) as connection,
     ):
         views = read_metrics(connection, now=datetime.now(UTC), zone=settings.zone)
         view = _registered(views, metric)

@@ -13,6 +13,7 @@ from heartbeat.cli.metric import print_metric
 from heartbeat.errors import ContentError, HeartbeatError
 from heartbeat.judgement.wording import counted
 from heartbeat.lint.linter import lint
+from heartbeat.login import Login
 from heartbeat.metrics.compute import compute_and_store
 from heartbeat.metrics.metric import Direction, Period
 from heartbeat.metrics.metric_draft import ROLLING, Draft, Measure
@@ -100,7 +101,7 @@ def _try_out(metric_id: str) -> None:
         for finding in findings:
             typer.echo(str(finding))
         metrics = [each for each in project.metrics.metrics if each.metric_id == metric_id]
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             sync(connection, project.metrics)
         run_id = f"new-{moment:%Y%m%dT%H%M%S.%f}"
         for outcome in compute_and_store(metrics, settings, as_of=moment, run_id=run_id):

@@ -8,15 +8,16 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import nullcontext
+from enum import StrEnum
 from typing import Annotated
 
 import typer
-from psycopg.conninfo import conninfo_to_dict, make_conninfo
 
 from heartbeat.cli.marts import opened_marts
-from heartbeat.connection_string import of_database
+from heartbeat.connection_string import for_command_line, of_database
 from heartbeat.embedded_postgres import PSQL
 from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
 from heartbeat.settings import Settings
 
 # what psql is given goes to psql, options that Heartbeat does not know among them
@@ -28,17 +29,29 @@ _DATABASE = re.compile(
 )
 
 
+class _LoginName(StrEnum):
+    OWNER = "owner"
+    INGEST = "ingest"
+    COMPUTE = "compute"
+    READER = "reader"
+    API = "api"
+    OPERATOR = "operator"
+
+
 def psql(
     arguments: Annotated[
         list[str] | None, typer.Argument(help="For psql, as in -c 'select 1'.")
     ] = None,
+    login: Annotated[
+        _LoginName, typer.Option("--as", help="Who logs in: the owner, or the login of a job.")
+    ] = _LoginName.OWNER,
 ) -> None:
     """Open marts in psql, an embedded one too, with whatever psql is given; ends as psql does."""
     settings = Settings.load()
     program = _program()
     embedded = settings.explicit_database_url is None
     with opened_marts() if embedded else nullcontext(settings):
-        target, secret = _connection(settings.database_url)
+        target, secret = for_command_line(_url(settings, login))
         # Ctrl-C is for psql, which then cancels a statement; psql sets a handler of its own
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         command = [program, f"--dbname={target}", *_on_server(target, arguments or ())]
@@ -46,11 +59,14 @@ def psql(
     sys.exit(ended.returncode)
 
 
-def _connection(url: str) -> tuple[str, dict[str, str]]:
-    """What may stand on a command line, and the password, which may not: others read it there."""
-    parameters = {name: str(value) for name, value in conninfo_to_dict(url).items()}
-    password = parameters.pop("password", None)
-    return make_conninfo(**parameters), {"PGPASSWORD": password} if password else {}
+def _url(settings: Settings, login: _LoginName) -> str:
+    if login is _LoginName.OWNER:
+        if not settings.has_owner:
+            raise HeartbeatError(
+                "HEARTBEAT_DATABASE_URL names no user; say as whom, such as --as reader"
+            )
+        return settings.database_url
+    return settings.login_url(Login[login.name])
 
 
 def _on_server(target: str, arguments: Sequence[str]) -> Iterator[str]:

@@ -6,6 +6,7 @@ import typer
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.errors import ContentError, HeartbeatError
+from heartbeat.login import Login
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.registry import ChangeKind, SyncPlan, plan_sync
 from heartbeat.postgres_session import connect
@@ -24,10 +25,10 @@ def sync(
     """Show what differs between the files and the registry, and bring the registry to the files."""
     with opened_marts() as settings:
         loaded = load_metrics(settings.project / "metrics")
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             _print_plan(plan_sync(connection, loaded))
             if not dry_run:
-                register(connection, Project(settings.project), settings.zone)
+                register(connection, Project.of(settings), settings.zone)
     _report(loaded.problems)
 
 

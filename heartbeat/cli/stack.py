@@ -1,12 +1,14 @@
 """Commands that run the stack."""
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
+from rich.table import Table
 
 from heartbeat.database import prepare_databases
-from heartbeat.errors import HeartbeatError
+from heartbeat.errors import HeartbeatError, SettingsError
 from heartbeat.judgement.wording import counted
 from heartbeat.settings import Settings
 
@@ -28,16 +30,99 @@ def up(
         stack.run()
 
 
-def serve(name: Annotated[str, typer.Argument(help="code-location, daemon, ...")]) -> None:
+def serve(
+    name: Annotated[str, typer.Argument(help="code-location, daemon, ...")],
+    end_runs: Annotated[
+        bool,
+        typer.Option(
+            "--end-runs",
+            help="The daemon's: end the runs in progress when it is stopped, as a container does.",
+        ),
+    ] = False,
+) -> None:
     """Become one process of the stack; `up` and the containers use it."""
     from heartbeat.stack.process import become
 
-    become(name, Settings.load())
+    become(name, Settings.load(), end_runs=end_runs)
+
+
+def first_runs() -> None:
+    """Run what is due once Dagster is there, as `up` does: refresh, benchmark, segment, audit."""
+    from heartbeat.stack.first_runs import FirstRuns
+
+    runs = FirstRuns(Settings.load(), Console())
+    runs.wait_until_loaded()
+    runs.run()
+    typer.echo("Up to date.")
+
+
+def down() -> None:
+    """Stop the stack of this state folder, and whatever is left of one; waits until it has."""
+    from heartbeat.stack.living import end_stack, end_up
+
+    settings = Settings.load()
+    stopped = end_up(settings, typer.echo)
+    ended = end_stack(settings, typer.echo)
+    typer.echo("Everything has ended." if stopped or ended else "Nothing runs.")
+
+
+def ps() -> None:
+    """Show what runs of the stack of this state folder, and what answers."""
+    from heartbeat.stack.living import living
+
+    settings = Settings.load()
+    table = Table("process", "pids", "since", "state", "port", "answer", box=None)
+    found = living(settings)
+    for each in found:
+        since = f"{each.since.astimezone(settings.zone):%Y-%m-%d %H:%M:%S}"
+        pids = " ".join(map(str, each.pids))
+        table.add_row(each.name, pids, since, each.state, each.port, each.answer)
+    if found:
+        Console(soft_wrap=True).print(table, highlight=False, markup=False)
+    else:
+        typer.echo("Nothing runs.")
+
+
+def probe(name: Annotated[str, typer.Argument(help="code-location, daemon, ...")]) -> None:
+    """Ask one process whether it works, for a health check: 0 when it does, else 1 and why."""
+    from heartbeat.stack.probe import Probe, Verdict
+    from heartbeat.stack.process import environment, process_named
+
+    settings = Settings.load()
+    question = process_named(name, settings).question
+    answer = Probe(question, environment(settings)).ask_once()
+    if answer.verdict is not Verdict.WORKS:
+        raise HeartbeatError(f"{name} {answer.verdict.value}: {answer}")
+    typer.echo(f"{name} {answer}")
+
+
+def systemd(
+    folder: Annotated[
+        Path | None, typer.Argument(help="Where to write the units; without it they are printed.")
+    ] = None,
+) -> None:
+    """Write the processes as systemd units, for a machine without Docker."""
+    from heartbeat.stack.systemd import units, write_units
+
+    settings = Settings.load()
+    if folder is None:
+        for name, text in units(settings).items():
+            typer.echo(f"# {name}\n{text}")
+        return
+    for path in write_units(settings, folder):
+        typer.echo(path)
 
 
 def migrate() -> None:
     """Make the databases where they are missing and bring the schema to this version."""
-    prepare_databases(Settings.load())
+    settings = Settings.load()
+    if not settings.has_owner:
+        raise SettingsError(
+            "HEARTBEAT_DATABASE_URL names no user: `heartbeat migrate` logs in as the owner of the "
+            "databases, so give it an address such as postgresql://owner:password@host:5432/marts"
+        )
+    for note in prepare_databases(settings):
+        typer.echo(f"note: {note}")
     typer.echo("The databases are ready.")
 
 
@@ -47,7 +132,7 @@ def validate() -> None:
     from heartbeat.stack.process import code_location_problem
 
     settings = Settings.load()
-    project = Project(settings.project)
+    project = Project.of(settings)
     for note in project.notes:
         typer.echo(str(note))
     if problems := project.problems:
@@ -63,7 +148,7 @@ def _loaded(project: "Project") -> str:
     return ", ".join(
         (
             counted(len(project.sources.sources), "source"),
-            counted(len(project.metrics.metrics), "metric"),
+            counted(len(project.own_metrics.metrics), "metric"),
             counted(len(project.cuts.cuts), "audit cut"),
         )
     )

@@ -16,6 +16,7 @@ from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
 from heartbeat.judgement.wording import age_text, counted
 from heartbeat.landing.landing_state import LandingState, read_landing_state, read_left_attempts
+from heartbeat.login import Login
 from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.verification import VerificationState
 from heartbeat.plain_json import plain_json
@@ -37,7 +38,7 @@ def today(
 ) -> None:
     """Show what is red, failing, stale, changed since verified, did not land; and dark screens."""
     now = datetime.now(UTC)
-    with opened_marts() as settings, connect(settings.database_url) as connection:
+    with opened_marts() as settings, connect(settings.login_url(Login.API)) as connection:
         left = read_left_attempts(connection)
         connection.commit()
         views = read_metrics(connection, now=now, zone=settings.zone)

@@ -16,6 +16,7 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.benchmark import Benchmark
 from heartbeat.judgement.grouped import grouped
 from heartbeat.judgement.wording import counted
+from heartbeat.login import Login
 from heartbeat.metrics.benchmarking import store_benchmarks
 from heartbeat.metrics.compute import Outcome, compute_and_store
 from heartbeat.metrics.compute import compute as compute_one
@@ -51,7 +52,7 @@ def compute(
 ) -> None:
     """Compute metrics on the rows that are landed."""
     with opened_marts() as settings:
-        project = Project(settings.project)
+        project = Project.of(settings)
         chosen = chosen_metrics(project, metric or [])
         if as_of is None:
             failed = _compute_now(project, chosen, settings, all_days)
@@ -75,9 +76,9 @@ def refresh(
         _refresh_here(metric)
         return
     with opened_marts() as settings:
-        names = metric and [metric_id_of(Project(settings.project), name) for name in metric]
+        names = metric and [metric_id_of(Project.of(settings), name) for name in metric]
         job = _followed(settings, names)
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.API)) as connection:
             failures = read_failures(connection, job.job_id)
     typer.echo(f"tables   {job.tables.text('landed')}")
     typer.echo(f"metrics  {job.metrics.text('computed')}")
@@ -100,10 +101,10 @@ def _refresh_here(metric: list[str] | None) -> None:
 
 
 def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
-    desk = RefreshDesk(DagsterClient(settings.dagster_url))
+    desk = RefreshDesk(DagsterClient.of(settings))
     actor = getpass.getuser()
     try:
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.API)) as connection:
             ticket = desk.request(connection, metrics or None, trigger="api", actor=actor)
     except DagsterAwayError as error:
         raise HeartbeatError(
@@ -111,7 +112,7 @@ def _followed(settings: Settings, metrics: list[str] | None) -> RefreshJob:
         ) from error
     columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
     with (
-        connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.login_url(Login.API), autocommit=True) as connection,
         Progress(*columns) as bar,
     ):
         task = bar.add_task("waiting", total=None)
@@ -156,7 +157,7 @@ def segments() -> None:
 def _compute_now(
     project: Project, metrics: list[Metric], settings: Settings, all_days: bool
 ) -> int:
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.INGEST)) as connection:
         register(connection, project, settings.zone)
     outcomes = compute_and_store(
         metrics, settings, as_of=datetime.now(UTC), run_id=new_run_id(), all_days=all_days
@@ -165,7 +166,7 @@ def _compute_now(
 
 
 def _compute_past(metrics: list[Metric], settings: Settings, as_of: datetime) -> int:
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
     return sum(
         _show(

@@ -77,6 +77,13 @@ def counted(number: int, one: str, many: str | None = None) -> str:
     return f"{number:,} {one if number == 1 else many or f'{one}s'}"
 
 
+def bytes_text(number: int) -> str:
+    """Bytes in gigabytes of 10^9, or in megabytes below a tenth of one: "2.1 GB", "80 MB"."""
+    if number < 100_000_000:
+        return f"{number / 1_000_000:.0f} MB"
+    return f"{number / 1_000_000_000:,.1f} GB"
+
+
 def age_text(age: timedelta) -> str:
     """An age in whole units, rounded down: below 90 min in minutes, below 72 h in hours, else days.
 

@@ -30,7 +30,14 @@ from dlt.destinations.impl.postgres.postgres import PostgresClient
 from dlt.destinations.impl.postgres.sql_client import Psycopg2SqlClient
 from psycopg2 import errors, extensions
 
+from heartbeat.duration import seconds_of
 from heartbeat.landing.landed_write import LandedWrite
+from heartbeat.landing.marts_watch import (
+    MartsSilentError,
+    MartsWatch,
+    WatchedSession,
+    marts_watch,
+)
 from heartbeat.postgres_session import with_parameters
 from heartbeat.psycopg2_session import begin_psycopg2
 
@@ -56,13 +63,17 @@ class MartsCredentials(PostgresCredentials):
 
     connection_string: str = ""
     lock_timeout: str = ""
+    silence: str = ""
 
-    def __init__(self, connection_string: str = "", lock_timeout: str = "") -> None:
+    def __init__(
+        self, connection_string: str = "", lock_timeout: str = "", silence: str = ""
+    ) -> None:
         super().__init__()
         # without each of these dlt would look for it elsewhere
         self.update(dict.fromkeys(("database", "username", "password", "host"), "marts"))
         self.connection_string = connection_string
         self.lock_timeout = lock_timeout
+        self.silence = silence
         self.__is_resolved__ = True
 
 
@@ -70,13 +81,26 @@ class MartsSqlClient(Psycopg2SqlClient):
     """dlt's connections to marts, opened as all others are."""
 
     credentials: MartsCredentials
+    watched: WatchedSession | None = None
+    """What is known of the open session's progress."""
 
     def open_connection(self) -> extensions.connection:
         """Open the connection; raises psycopg2.OperationalError."""
-        self._conn = psycopg2.connect(with_parameters(self.credentials.connection_string))
+        opened = psycopg2.connect(with_parameters(self.credentials.connection_string))
+        self._conn = opened
+        self.watched = self._watch().begin(opened.info.backend_pid, opened.fileno())
         self._reset_connection()
-        opened: extensions.connection = self._conn
         return opened
+
+    def close_connection(self) -> None:
+        """Close the connection, if one is open."""
+        if self.watched is not None:
+            self._watch().end(self.watched)
+        super().close_connection()
+
+    def _watch(self) -> MartsWatch:
+        silence = self.credentials.silence
+        return marts_watch(self.credentials.connection_string, silence, seconds_of(silence))
 
     def _reset_connection(self) -> None:
         super()._reset_connection()
@@ -91,6 +115,16 @@ class CopyJob(RunnableLoadJob, HasFollowupJobs):
 
     def run(self) -> None:
         """Write the whole file in one transaction; only a lost server is worth another try."""
+        try:
+            self._write()
+        except Exception:
+            watched = self._job_client.sql_client.watched
+            if watched is None or watched.ended is None:
+                raise
+            told = MartsSilentError(watched.ended)
+            raise DatabaseTerminalException(told) from told
+
+    def _write(self) -> None:
         sql_client = self._job_client.sql_client
         table = (str(sql_client.dataset_name), self.load_table_name)
         with Path(self._file_path).open("rb") as file, sql_client.begin_transaction():
@@ -179,8 +213,14 @@ class marts(postgres):  # noqa: N801 - dlt names destinations in lower case
         """The client that dlt loads with."""
         return MartsClient
 
-    def __init__(self, connection_string: str = "", lock_timeout: str = "", **options: Any) -> None:
-        credentials = MartsCredentials(connection_string, lock_timeout)
+    def __init__(
+        self,
+        connection_string: str = "",
+        lock_timeout: str = "",
+        silence: str = "",
+        **options: Any,
+    ) -> None:
+        credentials = MartsCredentials(connection_string, lock_timeout, silence)
         super().__init__(credentials=credentials, **options)
 
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from psycopg.rows import class_row
 
 from heartbeat.landing.catalog import WriteMode
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -27,6 +28,6 @@ class LoadCost:
 
 def read_costs(settings: Settings) -> list[LoadCost]:
     """The tables that are replaced or reconciled, by the seconds of their last load."""
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.INGEST)) as connection:
         cursor = connection.cursor(row_factory=class_row(LoadCost))
         return cursor.execute(_STATEMENTS["costs"]).fetchall()

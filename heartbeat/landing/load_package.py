@@ -17,7 +17,9 @@ from heartbeat.landing.copy_file import CopyFile
 from heartbeat.landing.destination import marts
 from heartbeat.landing.landed_name import dlt_name
 from heartbeat.landing.lock_wait import lock_wait
+from heartbeat.landing.marts_watch import MartsSilentError
 from heartbeat.landing.resource import schema_source
+from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 
@@ -43,7 +45,9 @@ def schema_pipeline(landed_schema: str, settings: Settings, folder: Path) -> Pip
     return dlt.pipeline(
         pipeline_name=dlt_name(landed_schema),
         pipelines_dir=str(folder),
-        destination=marts(settings.database_url, settings.lock_timeout),
+        destination=marts(
+            settings.login_url(Login.INGEST), settings.lock_timeout, settings.landing_silence
+        ),
         dataset_name=landed_schema,
     )
 
@@ -77,6 +81,9 @@ def load_tables(
     except PipelineStepFailed as error:
         _end_if_interrupted(error)
         names = [table.landed_as for table, _ in files]
+        if isinstance(cause := [*_causes(error)][-1], MartsSilentError):
+            # the next one would most likely wait as long for nothing
+            return LoadedTables({}, dict.fromkeys(names, str(cause)))
         failed = names[0] if len(files) == 1 else _waited_in_vain(error)
         if failed not in names:
             alone = [load_tables(landed_schema, [each], settings) for each in files]
@@ -106,7 +113,7 @@ def _seconds(info: LoadInfo) -> dict[str, float]:
 def _told(error: PipelineStepFailed, table: tuple[str, str], settings: Settings) -> str:
     *_, cause = _causes(error)
     if isinstance(cause, errors.LockNotAvailable):
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.INGEST)) as connection:
             return str(lock_wait(connection, table))
     return str(cause) or type(cause).__name__
 

@@ -21,7 +21,7 @@ class LockWaitError(HeartbeatError):
     """Another session kept a table locked for longer than we wait."""
 
     def __init__(self, table: tuple[str, str], holders: Sequence[Holder]) -> None:
-        held = " and ".join(map(_told, holders)) or "a session that has ended since"
+        held = " and ".join(map(told, holders)) or "a session that has ended since"
         super().__init__(
             f"waited too long for a lock on {'.'.join(table)}, which is held by {held}; "
             "end that transaction, or wait for it"
@@ -32,7 +32,18 @@ def lock_wait(connection: Connection[Any], table: tuple[str, str]) -> LockWaitEr
     """The error of a wait that has just ended, with who holds a lock on the table now."""
     name = sql.Identifier(*table).as_string(connection)
     found = connection.execute(_STATEMENTS["holders"], {"table": name}).fetchall()
-    return LockWaitError(table, found)
+    return LockWaitError(table, _dated(connection, found))
+
+
+def _dated(connection: Connection[Any], holders: Sequence[Holder]) -> Sequence[Holder]:
+    """The holders with the start of their transactions, which marts tell of other logins too."""
+    if all(since is not None for _, _, since in holders):
+        return holders
+    tells = connection.execute(_STATEMENTS["tells_open_transactions"].encode()).fetchone()
+    if tells != (True,):
+        return holders
+    begun = dict(connection.execute(_STATEMENTS["open_transactions"].encode()).fetchall())
+    return [(pid, name, since or begun.get(pid)) for pid, name, since in holders]
 
 
 @contextmanager
@@ -47,7 +58,8 @@ def naming_lock_holders(connection: Connection[Any], table: tuple[str, str]) -> 
         raise lock_wait(connection, table) from error
 
 
-def _told(holder: Holder) -> str:
+def told(holder: Holder) -> str:
+    """Who it is, and since when: "process 4711 (heartbeat) since 2026-03-31 09:12:00 UTC"."""
     pid, application, since = holder
     if pid is None:
         return "a prepared transaction"

@@ -15,7 +15,8 @@ from heartbeat.landing.landed_table import LandedTable, read_landed_tables
 from heartbeat.landing.row_text import landed_checksum, source_checksum
 from heartbeat.landing.source_rows import source_rows
 from heartbeat.landing.source_session import SourceSession, source_session
-from heartbeat.postgres_session import connect
+from heartbeat.login import Login
+from heartbeat.postgres_session import LONGEST_WORK_SECONDS, connect
 from heartbeat.settings import Settings
 from heartbeat.source import Source
 
@@ -38,9 +39,10 @@ def check_parity(source: Source, settings: Settings) -> Iterator[TableParity]:
     Raises SourceUnreachableError.
     """
     with (
-        connect(settings.database_url, autocommit=True) as connection,
+        connect(settings.login_url(Login.INGEST), autocommit=True) as connection,
         source_session(source.name, source.file) as session,
     ):
+        connection.longest_silence = LONGEST_WORK_SECONDS
         reflection = session.reflection(source.catalog)
         for schema_name in source.file.schemas:
             schema = source.landed_schema(schema_name)

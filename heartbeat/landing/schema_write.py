@@ -8,6 +8,7 @@ from typing import Any
 import psycopg
 from psycopg import Connection
 
+from heartbeat.full_disk import with_full_disk_named
 from heartbeat.landing.landed_table import LandedTable, ShapeChangeError, read_landed_tables
 from heartbeat.landing.ledger import TableLoad
 from heartbeat.landing.load_package import load_tables
@@ -87,7 +88,7 @@ class SchemaWrite:
             write_mode=read.table.write,
             started_at=read.started_at,
             seconds=read.seconds,
-            error=" ".join(reason.split()),
+            error=self._said(reason),
         )
 
     def _failure(self, name: str, error: str) -> TableLoad:
@@ -98,5 +99,8 @@ class SchemaWrite:
             landed_table=name,
             write_mode=recorded.write,
             started_at=datetime.now(UTC),
-            error=" ".join(error.split()),
+            error=self._said(error),
         )
+
+    def _said(self, error: str) -> str:
+        return with_full_disk_named(" ".join(error.split()), self.settings.dlt_home)

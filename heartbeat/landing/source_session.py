@@ -9,6 +9,7 @@ import psycopg
 from psycopg import Connection, sql
 
 from heartbeat.connection_string import without_password
+from heartbeat.duration import seconds_of
 from heartbeat.errors import HeartbeatError, SourceUnreachableError
 from heartbeat.landing.catalog import Catalog, Table
 from heartbeat.landing.landed_write import COPY_OPTIONS
@@ -24,6 +25,7 @@ from heartbeat.postgres_session import (
     set_session,
     with_parameters,
 )
+from heartbeat.settings import Settings
 from heartbeat.source import SourceFile, connection_url
 from heartbeat.sql import platform_statements
 
@@ -192,7 +194,9 @@ def source_session(
             f"source {source_name}: cannot connect with {file.connection_env}: "
             f"{without_password(str(error), url)}"
         ) from None
-    connection.longest_silence = file.silence_timeout_seconds
+    connection.longest_silence = file.silence_timeout_seconds or seconds_of(
+        Settings.load().landing_silence
+    )
     connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
     connection.read_only = True
     held = set(held)

@@ -25,6 +25,7 @@ from heartbeat.lint.statement_rules import (
     UnorderedLimit,
 )
 from heartbeat.lint.value_rules import SlowValue, UnnamedRead, Values
+from heartbeat.login import Login
 from heartbeat.marts_session import reading_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.postgres_session import connect
@@ -61,13 +62,7 @@ def lint(
 ) -> Iterator[Finding]:
     """All rules on the project's metrics, or on some; statements are planned and run on marts."""
     yield from lint_files(project, metric_ids=metric_ids)
-    with reading_as_of(
-        settings.database_url,
-        (),
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-    ) as connection:
+    with reading_as_of(settings, (), as_of=as_of) as connection:
         plans, values = Plans(connection), Values(connection)
         can_plan = CannotPlan(plans)
         large_tables = read_large_tables(project, settings, LARGE_BYTES)
@@ -89,7 +84,7 @@ def lint(
 
 def _drifted(settings: Settings, metric: Metric) -> Iterator[Finding]:
     """What the sources of a metric have lost, which may be why its statements cannot be planned."""
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         drifted = read_drift(connection, metric.reads)
     for drift in drifted:
         yield Finding(metric.path, metric.value_line, "source-drift", drift.message)
@@ -110,7 +105,7 @@ def read_large_tables(
 ) -> Mapping[TableRef, LargeTable]:
     """The landed tables above a size in bytes."""
     schemas = sorted({table.schema for table in project.tables})
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         rows = (
             connection.cursor(row_factory=dict_row)
             .execute(_STATEMENTS["large_tables"].encode(), {"schemas": schemas, "limit": limit})

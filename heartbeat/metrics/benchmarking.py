@@ -8,6 +8,7 @@ from typing import Any
 from psycopg import Connection
 
 from heartbeat.judgement.benchmark import Benchmark, benchmark
+from heartbeat.login import Login
 from heartbeat.metrics.metric import Season
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
@@ -22,7 +23,7 @@ def store_benchmarks(settings: Settings, *, now: datetime) -> Mapping[str, Bench
     None takes a benchmark away: fewer than 14 days have a value.
     """
     today = now.astimezone(settings.zone).date()
-    with connect(settings.database_url) as connection, connection.transaction():
+    with connect(settings.login_url(Login.COMPUTE)) as connection, connection.transaction():
         connection.execute("set local role heartbeat_benchmark")
         values = _daily_values(connection, today)
         found = {

@@ -14,10 +14,12 @@ from psycopg import Connection
 
 from heartbeat.author_query import QueryError, fault
 from heartbeat.judgement.status import Judgement, Status, severity_step
+from heartbeat.login import Login
 from heartbeat.marts_session import read_as_of, source_as_of
 from heartbeat.metrics.metric import Metric
 from heartbeat.metrics.metric_query import read_history, read_value
 from heartbeat.metrics.registered_lines import RegisteredLines, read_lines
+from heartbeat.platform_state import disk_space, store_disk
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
@@ -66,7 +68,8 @@ def compute_and_store(
     their present definition, has looked at; with `all_days` for every one. Repeating it under the
     same moment and run changes nothing.
     """
-    with connect(settings.database_url, autocommit=True) as connection:
+    with connect(settings.login_url(Login.COMPUTE), autocommit=True) as connection:
+        store_disk(connection, disk_space(settings.home))
         store = _Store(connection, settings, as_of, run_id)
         due = set(metrics) if all_days else store.due(metrics)
         lines = read_lines(connection, [metric.metric_id for metric in metrics])
@@ -113,15 +116,7 @@ def compute(
             found["history"] = read_history(connection, metric)
 
     try:
-        read_as_of(
-            settings.database_url,
-            metric.reads,
-            read,
-            as_of=as_of,
-            timezone=settings.timezone,
-            statement_timeout=settings.statement_timeout,
-            lock_timeout=settings.lock_timeout,
-        )
+        read_as_of(settings, metric.reads, read, as_of=as_of)
     except QueryError as error:
         found["error"] = str(error)
     except psycopg.Error as error:

@@ -45,13 +45,7 @@ def read_history(connection: Connection[Any], metric: Metric) -> tuple[tuple[dat
 def explain(settings: Settings, metric: Metric, *, as_of: datetime) -> str:
     """How Postgres would run the value statement on what is landed, or why it cannot."""
     try:
-        with reading_as_of(
-            settings.database_url,
-            metric.reads,
-            as_of=as_of,
-            timezone=settings.timezone,
-            statement_timeout=settings.statement_timeout,
-        ) as connection:
+        with reading_as_of(settings, metric.reads, as_of=as_of) as connection:
             rows = connection.execute(f"explain {metric.value_sql}".encode()).fetchall()
     except QueryError as error:
         return str(error)

@@ -176,7 +176,7 @@ def read_observations(
 
 
 def read_last_compute(connection: Connection[Any]) -> datetime | None:
-    """When any metric was computed last, well or not."""
+    """When half of the metrics or more were computed last, well or not."""
     row = connection.execute(_STATEMENTS["last_compute"].encode()).fetchone()
     return row[0] if row else None
 

@@ -1,7 +1,7 @@
 """A metric as people and programs see it now: registry row, history and the moment, judged."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime, time
 from decimal import Decimal
 from typing import Any
@@ -22,6 +22,11 @@ from heartbeat.metrics.metric_rows import (
     Restatement,
     read_rows,
 )
+from heartbeat.metrics.platform_metrics import (
+    PresentValue,
+    is_platform_metric,
+    present_values,
+)
 from heartbeat.metrics.verification import VerificationState
 
 
@@ -37,7 +42,7 @@ class MetricView:
     `verification_reason` says who verified it, or why it is not verified, since when.
     `sparkline` holds the last 90 business days that have a value, oldest first; `restated` those
     among them that changed after they had closed, newest first. Values, lines and `typical` are in
-    `unit`.
+    `unit`. The value of a metric of the platform itself is that of the moment of the read.
     """
 
     metric_id: str
@@ -82,10 +87,12 @@ def read_metrics(
     connection: Connection[Any], *, now: datetime, zone: ZoneInfo
 ) -> tuple[MetricView, ...]:
     """Every registered metric in the order of the wall; `zone` cuts the business days."""
-    rows = read_rows(connection, now=now, today=now.astimezone(zone).date())
+    today = now.astimezone(zone).date()
+    rows = read_rows(connection, now=now, today=today)
+    present = present_values(connection, rows.metrics, now)
     return in_wall_order(
         metric_view(
-            row,
+            _at_present(row, present.get(row.metric_id), today),
             sparkline=rows.sparklines[row.metric_id],
             states=stored_states(rows.days[row.metric_id], rows.observed[row.metric_id], zone),
             restated=rows.restatements[row.metric_id],
@@ -152,6 +159,24 @@ def metric_view(
     )
 
 
+def _at_present(row: MetricRow, present: PresentValue | None, today: date) -> MetricRow:
+    """A metric of the platform as it is now; any other as its last compute left it.
+
+    `computed_at` stays: a state that no compute has stored began after it.
+    """
+    if present is None:
+        return row
+    if present.value is None:
+        return replace(row, error=present.error)
+    return replace(
+        row,
+        last_good=present.value,
+        last_good_day=today,
+        source_as_of=present.source_as_of,
+        error=None,
+    )
+
+
 def stored_states(
     days: Sequence[DayState], observed: Sequence[ObservedState], zone: ZoneInfo
 ) -> tuple[State, ...]:
@@ -202,14 +227,15 @@ def in_wall_order(views: Iterable[MetricView]) -> tuple[MetricView, ...]:
     """Red, then amber and no signal, then ok.
 
     Within the first two: severity in steps of 0.5, so that noise does not reshuffle them, then the
-    longest in its state, then code. What is ok keeps a fixed place, by code.
+    longest in its state, then code. What is ok keeps a fixed place, by code, and what the platform
+    says of itself comes last.
     """
     return tuple(sorted(views, key=_wall_order))
 
 
 def _wall_order(view: MetricView) -> tuple[int, float, float, str]:
     if view.status is Status.GREEN and view.signal is Signal.OK:
-        return 2, 0.0, 0.0, view.code
+        return 2, float(is_platform_metric(view)), 0.0, view.code
     tier = 0 if view.status is Status.RED else 1
     return tier, -view.severity_step, view.since.timestamp(), view.code
 

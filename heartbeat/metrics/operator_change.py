@@ -21,7 +21,20 @@ from heartbeat.sql import platform_statements
 _STATEMENTS = platform_statements("operator_change")
 
 _LAPSED = "verified, lapsed"
-Amount = Annotated[Decimal, Field(allow_inf_nan=False, max_digits=40)]
+_DIGITS = 40
+
+
+def _written_out(value: Decimal) -> Decimal:
+    """The same without an exponent; pydantic counts no digits of a zero, 0e-300000000."""
+    _, digits, exponent = value.as_tuple()
+    if isinstance(exponent, str) or max(len(digits) + exponent, -exponent) > _DIGITS:
+        raise ValueError(f"must have at most {_DIGITS} digits, zeros of an exponent among them")
+    return Decimal(f"{value:f}")
+
+
+Amount = Annotated[
+    Decimal, Field(allow_inf_nan=False, max_digits=_DIGITS), AfterValidator(_written_out)
+]
 """A line as people give it; its digits count zeros too, and so an exponent is bounded."""
 
 

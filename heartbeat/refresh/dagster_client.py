@@ -1,15 +1,18 @@
 """Talk to Dagster's webserver: launch a run, see which are active, ask how one goes."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Self
 
 import httpx
 
 from heartbeat.errors import HeartbeatError
 from heartbeat.refresh.run import Run, RunProgress
 from heartbeat.refresh.scope import AssetGraph, AssetPath
+from heartbeat.settings import Settings
 
+_REFUSED = "application/problem+json"
 _LAUNCH = """
 mutation Launch($params: ExecutionParams!) {
   launchRun(executionParams: $params) {
@@ -76,8 +79,30 @@ query { workspaceLocationEntryOrError(name: "heartbeat") {
   } }
 } }
 """
+_DAEMONS = """
+query { instance { daemonHealth { allDaemonStatuses {
+  daemonType required healthy lastHeartbeatTime
+} } } }
+"""
+_SCHEDULES = """
+query Schedules($since: Float!, $until: Float!) {
+  schedulesOrError(repositorySelector: {
+    repositoryLocationName: "heartbeat", repositoryName: "__repository__"
+  }) {
+    __typename
+    ... on Schedules { results {
+      name futureTicks(cursor: $since, until: $until) { results { timestamp } }
+      scheduleState { status ticks(limit: 1) { timestamp status error { message } } }
+    } }
+    ... on PythonError { message }
+  }
+}
+"""
 _ACTIVE = ("QUEUED", "NOT_STARTED", "STARTING", "STARTED", "CANCELING")
 
+
+_WHOLE_RUN_WITHIN = 200
+"""Runs of a job that are looked through for a whole one: partial ones come with every click."""
 
 _UNREACHABLE = "DagsterUserCodeUnreachableError"
 
@@ -90,15 +115,57 @@ class DagsterAwayError(DagsterError):
     """Dagster's webserver does not answer; it may the next time."""
 
 
-class DagsterClient:
-    """One Dagster webserver; every method raises DagsterAwayError when it does not answer."""
+@dataclass(frozen=True)
+class DaemonState:
+    """One of the loops of the daemon; `heard_at` is when it last said that it is alive."""
 
-    def __init__(self, url: str, timeout_seconds: float = 30.0) -> None:
+    name: str
+    healthy: bool
+    heard_at: datetime | None
+
+
+@dataclass(frozen=True)
+class ScheduleState:
+    """A schedule, its last tick, and the moment at which it should have ticked last."""
+
+    name: str
+    running: bool
+    ticked_at: datetime | None
+    due_at: datetime | None
+    error: str | None
+
+
+class DagsterClient:
+    """One Dagster webserver; every method raises DagsterAwayError when it does not answer.
+
+    `token` gives what the webserver launches runs for; it is asked each time, as `heartbeat up`
+    makes it only when it starts.
+    """
+
+    def __init__(
+        self,
+        url: str,
+        timeout_seconds: float = 30.0,
+        *,
+        token: Callable[[], str | None] = lambda: None,
+    ) -> None:
         self._http = httpx.Client(base_url=url, timeout=timeout_seconds)
+        self._token = token
+
+    @classmethod
+    def of(cls, settings: Settings, timeout_seconds: float = 30.0) -> "DagsterClient":
+        """The webserver that the settings name, with their token."""
+        return cls(settings.dagster_url, timeout_seconds, token=lambda: settings.dagster_token)
 
     def close(self) -> None:
         """Close the connections."""
         self._http.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
 
     def launch(
         self,
@@ -138,6 +205,11 @@ class DagsterClient:
         found = {"pipelineName": job, "statuses": ["SUCCESS"], "tags": wanted}
         return self._runs(found, limit)
 
+    def last_whole_run(self, job: str) -> Run | None:
+        """The last run of all assets of a job, however it ended; None among many partial ones."""
+        runs = self._runs({"pipelineName": job}, _WHOLE_RUN_WITHIN)
+        return next((run for run in runs if run.selection is None), None)
+
     def failure(self, run_id: str) -> str | None:
         """Why a run as a whole failed, in Dagster's words; None for one that did not."""
         run = self._query(_FAILURE, {"run": run_id})["runOrError"]
@@ -172,6 +244,25 @@ class DagsterClient:
             raise DagsterError(f"the code location does not load: {message}")
         return location.get("__typename") == "RepositoryLocation"
 
+    def daemons(self) -> list[DaemonState]:
+        """The loops that this instance needs."""
+        health = self._query(_DAEMONS, {})["instance"]["daemonHealth"]
+        return [
+            DaemonState(
+                each["daemonType"], bool(each["healthy"]), _moment(each["lastHeartbeatTime"])
+            )
+            for each in health["allDaemonStatuses"]
+            if each["required"]
+        ]
+
+    def schedules(self, since: datetime, until: datetime) -> list[ScheduleState]:
+        """Every schedule, with the last tick that was due between the two moments."""
+        asked = {"since": since.timestamp(), "until": until.timestamp()}
+        found = self._query(_SCHEDULES, asked)["schedulesOrError"]
+        if found["__typename"] != "Schedules":
+            raise DagsterError(f"Dagster does not list its schedules: {found}")
+        return [_schedule(each) for each in found["results"]]
+
     def _runs(self, found: Mapping[str, Any], limit: int | None) -> list[Run]:
         runs = self._query(_RUNS, {"filter": found, "limit": limit})["runsOrError"]
         if runs["__typename"] != "Runs":
@@ -181,15 +272,23 @@ class DagsterClient:
     def _query(self, query: str, variables: Mapping[str, Any]) -> dict[str, Any]:
         try:
             response = self._http.post(
-                "/graphql", json={"query": query, "variables": dict(variables)}
+                "/graphql",
+                json={"query": query, "variables": dict(variables)},
+                headers=self._authorization(),
             )
             answer: dict[str, Any] = response.json()
         except (httpx.HTTPError, ValueError) as error:
             raise DagsterAwayError(f"Dagster's webserver does not answer: {error}") from error
+        if response.headers.get("content-type") == _REFUSED:
+            raise DagsterError(f"Dagster's webserver refuses: {answer['detail']}")
         if answer.get("errors"):
             raise DagsterError(f"Dagster: {answer['errors'][0]['message']}")
         data: dict[str, Any] = answer["data"]
         return data
+
+    def _authorization(self) -> dict[str, str]:
+        token = self._token()
+        return {"Authorization": f"Bearer {token}"} if token else {}
 
 
 def _refusal(job: str, answer: Mapping[str, Any]) -> DagsterError:
@@ -211,6 +310,25 @@ def _run(found: Mapping[str, Any]) -> Run:
         created_at=datetime.fromtimestamp(found["creationTime"], UTC),
         started_at=_moment(found["startTime"]),
         ended_at=_moment(found["endTime"]),
+    )
+
+
+def _daemon(found: Mapping[str, Any]) -> DaemonState:
+    heard_at = _moment(found["lastHeartbeatTime"])
+    return DaemonState(found["daemonType"], bool(found["healthy"]), heard_at)
+
+
+def _schedule(found: Mapping[str, Any]) -> ScheduleState:
+    due = [each["timestamp"] for each in found["futureTicks"]["results"]]
+    ticks = found["scheduleState"]["ticks"]
+    last = ticks[0] if ticks else None
+    error = last["error"] if last else None
+    return ScheduleState(
+        name=found["name"],
+        running=found["scheduleState"]["status"] == "RUNNING",
+        ticked_at=_moment(last["timestamp"]) if last else None,
+        due_at=_moment(due[-1]) if due else None,
+        error=error["message"].strip().splitlines()[0] if error else None,
     )
 
 

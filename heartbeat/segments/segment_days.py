@@ -9,6 +9,7 @@ from typing import Any
 from psycopg import Connection
 
 from heartbeat.author_query import QueryError, read_rows
+from heartbeat.login import Login
 from heartbeat.marts_session import read_as_of, source_as_of
 from heartbeat.postgres_session import connect
 from heartbeat.segments.segment_file import ClientSegments
@@ -48,10 +49,10 @@ def store_segments(
         yield from _stored(segments, settings, now, run_id)
     except QueryError as error:
         failure = {"failed_at": now, "error": str(error), "run_id": run_id}
-        with connect(settings.database_url) as connection:
+        with connect(settings.login_url(Login.COMPUTE)) as connection:
             connection.execute(_sql("failed"), failure)
         raise
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         connection.execute(_sql("succeeded"))
 
 
@@ -78,7 +79,7 @@ def _stored(
 
 def _days_without(settings: Settings, today: date) -> list[date]:
     """Past days without a snapshot, the newest first."""
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         asked = {"since": today - timedelta(days=DAYS_BACK)}
         known = {d for (d,) in connection.execute(_sql("known_days"), asked)}
     days = (today - timedelta(days=ago) for ago in range(1, DAYS_BACK + 1))
@@ -100,15 +101,7 @@ def _computed(
         oldest_poll = source_as_of(connection, segments.reads)
         return oldest_poll, read_rows(connection, segments.sql, segments.path, segments.line)
 
-    oldest_poll, rows = read_as_of(
-        settings.database_url,
-        segments.reads,
-        read,
-        as_of=as_of,
-        timezone=settings.timezone,
-        statement_timeout=settings.statement_timeout,
-        lock_timeout=settings.lock_timeout,
-    )
+    oldest_poll, rows = read_as_of(settings, segments.reads, read, as_of=as_of)
     members = _members(rows, segments)
     return SegmentDay(d, as_of, oldest_poll, _counts(segments, members)), members
 
@@ -145,7 +138,7 @@ def _store(settings: Settings, day: SegmentDay, members: Mapping[str, str], run_
         "clients": list(members),
         "segments": list(members.values()),
     }
-    with connect(settings.database_url) as connection:
+    with connect(settings.login_url(Login.COMPUTE)) as connection:
         for name in ("one_at_a_time", "forget_day", "add_day", "add_clients"):
             connection.execute(_sql(name), row)
 

@@ -11,6 +11,6 @@ where known.name = any (%(settings)s)
     from pg_catalog.pg_db_role_setting said
     join pg_catalog.pg_database d on d.oid = said.setdatabase
     where d.datname = %(database)s
-      and said.setrole = current_user::regrole
+      and said.setrole = to_regrole(%(role)s)
       and known.name || '=' || current_setting(known.name) = any (said.setconfig)
   )

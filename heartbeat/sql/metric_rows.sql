@@ -118,10 +118,16 @@ select as_of, computed_at, v, status, error, seconds, run_id
  limit %(number)s
 
 -- name: last_compute
-select computed_at
-  from heartbeat.metric_observation
- order by id desc
- limit 1
+-- Of half of the metrics or more: one that somebody computes by hand is no sign that refreshes come.
+select percentile_disc(0.5) within group (order by last.computed_at)
+  from heartbeat.metric_registry as registry
+  cross join lateral (
+        select computed_at
+          from heartbeat.metric_observation as observation
+         where observation.metric_id = registry.metric_id
+         order by computed_at desc
+         limit 1
+       ) as last
 
 -- name: polls
 select schema_name || '.' || table_name, polled_at

@@ -87,17 +87,19 @@ where write_mode in ('replace', 'reconcile') and polled_at is not null
 order by seconds desc, bytes desc, schema_name, table_name
 
 -- name: never_landed
--- Tables that a landing has begun and none has ended well, of those named and of those that this session has locked,
--- as it locks what is behind a view.
+-- Tables that a landing has begun and none has ended well, of those named and of those that the
+-- session of the reader has locked, as it locks what is behind a view.
 select load.schema_name, load.table_name
 from heartbeat.table_load as load
 where load.polled_at is null
   and (
       load.schema_name || '.' || load.table_name = any (%(tables)s)
-      or to_regclass(quote_ident(load.schema_name) || '.' || quote_ident(load.table_name)) in (
-          select relation
-          from pg_catalog.pg_locks
-          where pid = pg_backend_pid() and mode = 'RowShareLock'
+      or (load.schema_name, load.table_name) in (
+          select n.nspname, c.relname
+          from pg_catalog.pg_locks as lock
+          join pg_catalog.pg_class as c on c.oid = lock.relation
+          join pg_catalog.pg_namespace as n on n.oid = c.relnamespace
+          where lock.pid in (pg_backend_pid(), %(reader)s) and lock.mode = 'AccessShareLock'
       )
   )
 order by load.schema_name, load.table_name

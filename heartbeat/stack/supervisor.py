@@ -1,23 +1,33 @@
 """supervisord as the keeper of the processes: starts, restarts, and stops them in order."""
 
 import configparser
+import http.client
+import os
 import shlex
+import signal
+import socket
 import subprocess
 import sys
 import time
 import xmlrpc.client
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from supervisor.xmlrpc import SupervisorTransport
-
 from heartbeat.errors import HeartbeatError
 from heartbeat.socket_folder import make_socket_folder, socket_folder
+from heartbeat.stack.process_lock import LockFolder, held_by_this
 
-_STOP_SECONDS = 30
+SUPERVISORD = "supervisord"
+"""The name of its lock."""
+
+_STOP_SECONDS = 40
+"""Longer than a guard takes to end its process."""
+_ANSWER_SECONDS = 60.0
+"""Longer than it takes to stop a program, which it answers when it has done."""
+_LOG_BYTES, _OLDER_LOGS = "10MB", "2"
 _GIVEN_UP = frozenset({"FATAL", "UNKNOWN"})
 
 
@@ -37,8 +47,6 @@ class Program:
     command: Sequence[str]
     stage: int
     """Programs of a later stage stop first."""
-    stop_signal: str = "TERM"
-    user: str | None = None
 
 
 class Supervisor:
@@ -56,14 +64,19 @@ class Supervisor:
         configuration = self._folder / "supervisord.conf"
         with configuration.open("w", encoding="utf-8") as file:
             self._configuration().write(file)
+        lock = LockFolder(self._folder).of(SUPERVISORD).process
+        held = held_by_this(SUPERVISORD, stage=0)
+        descriptor = lock.take(held)
         self._process = subprocess.Popen(
             [sys.executable, "-m", "supervisor.supervisord", "--nodaemon", "-c", configuration],
             env=dict(environment),
-            stdin=subprocess.DEVNULL,
+            stdin=descriptor,  # it holds the lock from here on, and gives it to nobody
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
             start_new_session=True,  # Ctrl-C and a closed terminal reach only who started it
         )
+        lock.write(descriptor, replace(held, pid=self._process.pid))
+        os.close(descriptor)
         while not self._answers():
             if self._process.poll() is not None:
                 raise ProcessDiedError(
@@ -93,20 +106,38 @@ class Supervisor:
         """Whether supervisord is alive."""
         return self._process is not None and self._process.poll() is None
 
-    def stop(self) -> None:
-        """Stop all programs, the latest stage first, and supervisord."""
+    def revive(self) -> Sequence[str]:
+        """Start what has been given up once more; returns the names."""
+        given_up = [
+            info["name"]
+            for info in self._server().supervisor.getAllProcessInfo()
+            if info["statename"] in _GIVEN_UP
+        ]
+        for name in given_up:
+            with suppress(xmlrpc.client.Fault):  # the reason is in its log
+                self.start_program(name)
+        return given_up
+
+    def wake(self) -> None:
+        """Let it go on where somebody has stopped it: it could neither hear nor do anything."""
+        if self._process is not None:
+            self._process.send_signal(signal.SIGCONT)
+
+    def stop(self, seconds: float) -> bool:
+        """Stop all programs, the latest stage first, and supervisord; whether that was done."""
         if self._process is None:
-            return
-        if self._process.poll() is None:
-            self._process.terminate()
-        self._process.wait()
+            return True
+        self._process.terminate()
+        with suppress(subprocess.TimeoutExpired):
+            self._process.wait(seconds)
+        return self._process.poll() is not None
 
     @property
     def _socket(self) -> Path:
         return socket_folder(self._folder) / "supervisor.sock"
 
     def _server(self) -> Any:
-        transport = SupervisorTransport(serverurl=f"unix://{self._socket}")
+        transport = _SocketTransport(self._socket)
         return xmlrpc.client.ServerProxy("http://localhost", transport=transport)
 
     def _answers(self) -> bool:
@@ -130,6 +161,8 @@ class Supervisor:
         parser["supervisord"] = {
             "logfile": _escaped(self._folder / "logs" / "supervisord.log"),
             "pidfile": _escaped(self._folder / "supervisord.pid"),
+            "logfile_maxbytes": _LOG_BYTES,
+            "logfile_backups": _OLDER_LOGS,
             "nodaemon": "true",
             "silent": "true",
             "loglevel": "info",
@@ -143,22 +176,21 @@ class Supervisor:
         return parser
 
     def _section(self, program: Program) -> dict[str, str]:
-        section = {
+        return {
             "command": _escaped(shlex.join(program.command)),
             "priority": str(program.stage),
             "autostart": "false",
             "autorestart": "true",
             "startsecs": "2",
             "startretries": "3",
-            "stopsignal": program.stop_signal,
+            "stopsignal": "TERM",
             "stopwaitsecs": str(_STOP_SECONDS),
             "killasgroup": "true",
             "redirect_stderr": "true",
             "stdout_logfile": _escaped(self._folder / "logs" / f"{program.name}.log"),
-            "stdout_logfile_maxbytes": "10MB",
-            "stdout_logfile_backups": "2",
+            "stdout_logfile_maxbytes": _LOG_BYTES,
+            "stdout_logfile_backups": _OLDER_LOGS,
         }
-        return section | ({"user": program.user} if program.user else {})
 
     def _log_tail(self, name: str) -> str:
         log = self._folder / "logs" / f"{name}.log"
@@ -166,6 +198,30 @@ class Supervisor:
             return f"there is no log in {log.parent}"
         lines = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
         return f"{' | '.join(lines[-3:])} (all of it: {log})"
+
+
+class _SocketTransport(xmlrpc.client.Transport):
+    """XML-RPC on a unix socket, with a limit for an answer."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self._path = path
+
+    def make_connection(self, host: Any) -> http.client.HTTPConnection:
+        """A connection of its own for each request."""
+        return _SocketConnection(self._path)
+
+
+class _SocketConnection(http.client.HTTPConnection):
+    def __init__(self, path: Path) -> None:
+        super().__init__("localhost", timeout=_ANSWER_SECONDS)
+        self._path = path
+
+    def connect(self) -> None:
+        """Connect; raises OSError."""
+        self.sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.sock.settimeout(self.timeout)
+        self.sock.connect(str(self._path))
 
 
 def _escaped(value: object) -> str:

@@ -1,29 +1,32 @@
 """`heartbeat up`: the whole stack in the foreground, until Ctrl-C."""
 
+import http.client
 import json
 import signal
 import subprocess
 import sys
 import time
+import xmlrpc.client
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from datetime import timedelta
 
 import httpx
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from forkserver_launcher.worker_lock import WorkerLocks, stop_workers
-from heartbeat.audit.audit_view import any_undrawn
 from heartbeat.database import prepare_databases
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import HeartbeatError
-from heartbeat.postgres_session import connect
-from heartbeat.refresh.dagster_client import DagsterClient, DagsterError
-from heartbeat.refresh.job import AUDIT_JOB
+from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.settings import Settings
-from heartbeat.stack.preflight import check_before_start
+from heartbeat.stack.daemon_lock import holder_of, session_name
+from heartbeat.stack.first_runs import FirstRuns
+from heartbeat.stack.guard import Guarded
+from heartbeat.stack.living import end_stack, only_up
+from heartbeat.stack.preflight import check_home, check_ports
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
+from heartbeat.stack.process_lock import LockFolder
+from heartbeat.stack.process_secrets import without_secrets
 from heartbeat.stack.supervisor import Program, Supervisor
 
 _MARTS = "marts"
@@ -31,15 +34,11 @@ _DEMO_SERVERS = {"--url": "demo-sources-a", "--other-url": "demo-sources-b"}
 _DEMO_BANK = (sys.executable, "-m", "demo_bank")
 _READY_SECONDS = 120
 _STOP_SIGNALS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
-_STANDING_BACK = ("nice", "-n", "5")
+_STANDING_BACK = 5
 """A database that computes must not keep the processor from the servers of the screens."""
-_FIRST_RUNS = {
-    "refresh": "Landing tables, computing metrics",
-    "benchmark": "Telling what is typical",
-    "segment": "Telling clients apart",
-    AUDIT_JOB: "Drawing audit cuts",
-}
-_DAILY = timedelta(days=1)
+_LOOK_SECONDS = 1.0
+_STOP_SECONDS = 90.0
+"""Longer than each stage takes at most."""
 
 
 class StackError(HeartbeatError):
@@ -56,60 +55,76 @@ class Stack:
         self._servers = (
             {_MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
         )
-        self._living: list[Program] = []
-        self._dagster = DagsterClient(settings.dagster_url)
+        self._living: list[Guarded] = []
+        self._locks = LockFolder(settings.home)
+        self._dagster = DagsterClient.of(settings)
 
     def run(self) -> None:
         """Run on the sources of the environment until a signal; raises a HeartbeatError."""
-        self._check()
-        self._run(lambda: None)
+        with self._alone():
+            self._run(lambda: None)
 
     def run_demo(self, bank_arguments: Sequence[str]) -> None:
         """Run with the simulated bank: its two clusters on embedded servers, and its ticker."""
-        self._check()
-        urls: list[str] = []
-        for option, name in _DEMO_SERVERS.items():
-            self._servers[name] = EmbeddedPostgres(self._settings.home / name)
-            urls += [option, self._servers[name].url("postgres")]
-        cluster_a = urls[:2]
-        addresses = subprocess.run(
-            [*_DEMO_BANK, "environment", *cluster_a], check=True, stdout=subprocess.PIPE
-        )
-        self._environment.update(json.loads(addresses.stdout))
-        self._living = [Program("demo-bank", [*_DEMO_BANK, "tick", *cluster_a], 2)]
-        self._run(lambda: self._seed(cluster_a[1], [*urls, *bank_arguments]))
+        with self._alone():
+            urls: list[str] = []
+            for option, name in _DEMO_SERVERS.items():
+                self._servers[name] = EmbeddedPostgres(self._settings.home / name)
+                urls += [option, self._servers[name].url("postgres")]
+            cluster_a = urls[:2]
+            addresses = subprocess.run(
+                [*_DEMO_BANK, "environment", *cluster_a], check=True, stdout=subprocess.PIPE
+            )
+            self._environment.update(json.loads(addresses.stdout))
+            # who tries Heartbeat on a machine of their own writes without a login
+            self._environment.setdefault("HEARTBEAT_LOOPBACK_WRITES", "yes")
+            self._living = [self._guarded("demo-bank", (*_DEMO_BANK, "tick", *cluster_a))]
+            self._run(lambda: self._seed(cluster_a[1], [*urls, *bank_arguments]))
 
-    def _check(self) -> None:
-        check_before_start(self._settings, processes(self._settings))
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
+        """Be the one `heartbeat up` of the state folder, with nothing left of an earlier one."""
+        check_home(self._settings)
+        with only_up(self._locks):
+            end_stack(self._settings, self._say)
+            check_ports(self._settings, processes(self._settings))
+            yield
 
     def _run(self, prepare_sources: Callable[[], None]) -> None:
         for name, server in self._servers.items():
             self._say(f"Preparing the embedded Postgres for {name}")
             server.prepare()
         write_dagster_home(self._settings)
-        supervisor = Supervisor(self._settings.home, self.programs())
-        with self._until_signal(supervisor):
-            supervisor.start(self._environment)
-            self._start_databases(supervisor)
-            prepare_sources()
-            self._start_processes(supervisor)
-            self._announce()
-            self._first_runs(supervisor)
-            self._say("Up to date. Ctrl-C stops everything.")
-            while supervisor.running:
-                supervisor.check()
-                time.sleep(1)
-            raise StackError(f"supervisord has ended; see {self._settings.home / 'logs'}")
+        with _signals_as_interrupts():
+            while True:
+                with self._supervised() as supervisor:
+                    self._start_databases(supervisor)
+                    prepare_sources()
+                    self._start_processes(supervisor)
+                    self._announce()
+                    self._first_runs(supervisor)
+                    self._say("Up to date. Ctrl-C stops everything.")
+                    self._keep_up(supervisor)
+                self._say("supervisord has ended; starting everything again")
+                end_stack(self._settings, self._say)
+
+    def _keep_up(self, supervisor: Supervisor) -> None:
+        """As long as supervisord lives. It gives up on what ends too often at its start; here, what
+        a process needs may come back after any time.
+        """
+        while supervisor.running:
+            time.sleep(_LOOK_SECONDS)
+            with suppress(OSError, http.client.HTTPException, xmlrpc.client.Error):
+                for name in supervisor.revive():
+                    self._say(f"{name} did not stay up and is started again; see its log")
 
     def programs(self) -> list[Program]:
         """What supervisord keeps up: the embedded servers, then Heartbeat's own processes."""
         databases = [
             Program(
                 name,
-                [*_STANDING_BACK, *server.command()],
+                [*self._without_secrets(), *self._database(name, server).guard_command()],
                 1,
-                stop_signal="INT",
-                user=server.system_user,
             )
             for name, server in self._servers.items()
         ]
@@ -118,15 +133,52 @@ class Stack:
             Program(process.name, [*serve, process.name], 2)
             for process in processes(self._settings)
         ]
-        return [*databases, *own, *self._living]
+        living = [Program(each.name, each.guard_command(), 2) for each in self._living]
+        return [*databases, *own, *living]
+
+    def _database(self, name: str, server: EmbeddedPostgres) -> Guarded:
+        return Guarded(
+            name,
+            str(self._settings.home),
+            tuple(server.command()),
+            server.address("postgres"),
+            stage=1,
+            stop_signal="INT",
+            user=server.system_user,
+            nice=_STANDING_BACK,
+        )
+
+    def _guarded(self, name: str, command: tuple[str, ...]) -> Guarded:
+        return Guarded(name, str(self._settings.home), command, None)
+
+    def _without_secrets(self) -> tuple[str, ...]:
+        return without_secrets(self._environment, self._settings)
 
     def _start_databases(self, supervisor: Supervisor) -> None:
         for name in self._servers:
             supervisor.start_program(name)
         for name, server in self._servers.items():
             self._wait(f"Starting Postgres for {name}", server.answers, supervisor)
+            server.ask_for_passwords()
         self._say("Preparing the databases")
         prepare_databases(self._settings)
+        self._refuse_second_daemon(supervisor)
+
+    def _refuse_second_daemon(self, supervisor: Supervisor) -> None:
+        """Our own does not run yet, so whoever has the lock belongs to another stack.
+
+        Or it did run, and a server elsewhere notices only after a minute that this machine has
+        been switched off.
+        """
+        holder = self._daemon_lock_holder()
+        if holder and session_name(str(self._settings.home)) in holder:
+            title = "Waiting until the database has noticed the end of the earlier daemon"
+            self._wait(title, lambda: self._daemon_lock_holder() is None, supervisor)
+        elif holder:
+            raise StackError(holder)
+
+    def _daemon_lock_holder(self) -> str | None:
+        return holder_of(self._settings.dagster_login_url)
 
     def _seed(self, bank_url: str, arguments: Sequence[str]) -> None:
         self._say("Filling the simulated bank")
@@ -145,42 +197,18 @@ class Stack:
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
 
     def _first_runs(self, supervisor: Supervisor) -> None:
-        for job, title in _FIRST_RUNS.items():
-            planned = len(self._dagster.assets(job).reads)
-            if not planned or (job == AUDIT_JOB and not self._pictures_are_missing()):
-                continue
-            status = self._follow(self._dagster.launch(job), title, planned, supervisor)
-            if status != "SUCCESS":
-                self._say(f"{title}: run ended with {status}; the Dagster UI says why")
-
-    def _pictures_are_missing(self) -> bool:
-        """Daily pictures outlive a restart; `refresh` has just registered the cuts."""
-        with connect(self._settings.database_url) as connection:
-            return any_undrawn(connection, _DAILY)
-
-    def _follow(self, run_id: str, title: str, planned: int, supervisor: Supervisor) -> str:
-        columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()
-        with Progress(*columns, TimeElapsedColumn(), console=self._console) as bar:
-            task = bar.add_task(title, total=planned)
-            while True:
-                supervisor.check()
-                with suppress(DagsterError):
-                    progress = self._dagster.progress(run_id)
-                    bar.update(task, completed=progress.materialized)
-                    if progress.ended:
-                        return progress.status
-                time.sleep(0.5)
+        FirstRuns(self._settings, self._console, goes_on=lambda: supervisor.running).run()
 
     def _announce(self) -> None:
         self._console.print(
-            f"\n  Cockpit  http://127.0.0.1:{self._settings.api_port}/"
-            f"\n  Dagster  http://127.0.0.1:{self._settings.dagster_port}/\n",
+            f"\n  Cockpit  {self._settings.api_url}/"
+            f"\n  Dagster  {self._settings.own_dagster_url}/\n",
             highlight=False,
         )
 
     def _api_answers(self) -> bool:
         try:
-            address = f"http://127.0.0.1:{self._settings.api_port}/healthz"
+            address = f"{self._settings.api_url}/healthz"
             return httpx.get(address, timeout=5).status_code == httpx.codes.OK
         except httpx.HTTPError:
             return False
@@ -198,24 +226,48 @@ class Stack:
             time.sleep(0.2)
 
     @contextmanager
-    def _until_signal(self, supervisor: Supervisor) -> Iterator[None]:
-        for number in _STOP_SIGNALS:
-            signal.signal(number, signal.default_int_handler)
+    def _supervised(self) -> Iterator[Supervisor]:
+        supervisor = Supervisor(self._settings.home, self.programs())
         try:
-            yield
-        except KeyboardInterrupt:
-            self._say("Stopping")
+            supervisor.start(self._environment)
+            yield supervisor
         finally:
-            for number in _STOP_SIGNALS:
-                signal.signal(number, signal.SIG_IGN)
-            self._stop(supervisor)
+            with _deaf_to_signals():
+                if sys.exc_info()[0] is KeyboardInterrupt:
+                    self._say("Stopping")
+                self._stop(supervisor)
 
     def _stop(self, supervisor: Supervisor) -> None:
         """End the runs while the databases can still hear of it, then everything else."""
         if supervisor.running:
-            supervisor.stop_program(DAEMON)
-            stop_workers(WorkerLocks(self._settings.run_workers))
-        supervisor.stop()
+            supervisor.wake()
+            with suppress(OSError, http.client.HTTPException, xmlrpc.client.Error):
+                supervisor.stop_program(DAEMON)
+                stop_workers(WorkerLocks(self._settings.run_workers))
+            if supervisor.stop(_STOP_SECONDS):
+                return
+        end_stack(self._settings, self._say)
 
     def _say(self, text: str) -> None:
         self._console.print(text, highlight=False)
+
+
+@contextmanager
+def _signals_as_interrupts() -> Iterator[None]:
+    for number in _STOP_SIGNALS:
+        signal.signal(number, signal.default_int_handler)
+    try:
+        yield
+    except KeyboardInterrupt:
+        return
+
+
+@contextmanager
+def _deaf_to_signals() -> Iterator[None]:
+    """A second Ctrl-C must not leave half of the processes."""
+    handlers = [signal.signal(number, signal.SIG_IGN) for number in _STOP_SIGNALS]
+    try:
+        yield
+    finally:
+        for number, handler in zip(_STOP_SIGNALS, handlers, strict=True):
+            signal.signal(number, handler)

@@ -19,14 +19,14 @@ async function shown(address, options) {
 
 // the new page in place of the old one; what is typed elsewhere, and the focus, stay
 function swap(page, sent) {
-  const [focused, open] = [document.activeElement?.id, $("edit").open];
+  const [focused, open] = [document.activeElement?.id, $("edit")?.open];
   for (const field of document.querySelectorAll("main input:not([type=hidden])")) {
     const fresh = page.getElementById(field.id);
     if (fresh && !sent?.contains(field) && field.value !== field.defaultValue) fresh.value = field.value;
   }
   document.querySelector("main").replaceWith(page.querySelector("main"));
   document.title = page.title;
-  $("edit").open ||= open;
+  if (open) $("edit")?.setAttribute("open", "");
   if (focused) $(focused)?.focus({ preventScroll: true });
   settle();
 }
@@ -108,7 +108,7 @@ const keys = {
   ArrowRight: () => $("following").click(),
   Escape: back,
   Backspace: back,
-  r: () => $("refresh").requestSubmit(),
+  r: () => $("refresh")?.requestSubmit(),
 };
 
 function key(event) {

@@ -45,12 +45,14 @@ def browser(playwright: Playwright, tmp_path_factory: pytest.TempPathFactory) ->
 
 
 @contextmanager
-def chromium(playwright: Playwright, environment: Mapping[str, str]) -> Iterator[Browser]:
+def chromium(
+    playwright: Playwright, environment: Mapping[str, str], *flags: str
+) -> Iterator[Browser]:
     """HEARTBEAT_CHROMIUM, else one on the path, else Playwright's own."""
     installed = next(filter(None, map(shutil.which, _COMMANDS)), None)
     started = playwright.chromium.launch(
         executable_path=os.environ.get("HEARTBEAT_CHROMIUM") or installed,
-        args=_FLAGS,
+        args=(*_FLAGS, *flags),
         env={**os.environ, **environment},
     )
     yield started

@@ -33,7 +33,7 @@ class Up:
         self.home = home
         self._arguments = arguments
         self._variables = variables or {}
-        self.ports = dict(zip(("API", "DAGSTER", "CODE"), _free_ports(3), strict=True))
+        self.ports = dict(zip(("API", "DAGSTER", "CODE"), free_ports(3), strict=True))
         self.output = home.parent / "up.log"
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -42,7 +42,8 @@ class Up:
         own = {f"HEARTBEAT_{name}_PORT": str(port) for name, port in self.ports.items()}
         inherited = {k: v for k, v in os.environ.items() if not k.startswith("HEARTBEAT_")}
         folders = {"HEARTBEAT_HOME": str(self.home), "HEARTBEAT_PROJECT": str(REPOSITORY)}
-        return {**inherited, **own, **folders, **self._variables}
+        chosen = {"HEARTBEAT_PLATFORM_METRICS": "off", "HEARTBEAT_LOOPBACK_WRITES": "yes"}
+        return {**inherited, **own, **folders, **chosen, **self._variables}
 
     def start(self) -> None:
         with self.output.open("wb") as output:
@@ -72,6 +73,12 @@ class Up:
         assert self._process is not None
         self._process.send_signal(number)
         return self._process.wait(PATIENCE_SECONDS)
+
+    def kill(self) -> None:
+        """Kill `heartbeat up` alone; what it started lives on."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
 
     def cut_the_power(self) -> None:
         """Kill every process at once, so that none can clean up."""
@@ -126,7 +133,7 @@ def _command_line(process: psutil.Process) -> str:
         return ""
 
 
-def _free_ports(count: int) -> list[int]:
+def free_ports(count: int) -> list[int]:
     """Below the ports of outgoing connections: one of those could take it before it is used."""
     candidates = iter(random.sample(range(20_000, 32_000), 12_000))
     return list(islice(filter(_is_free, candidates), count))

@@ -10,7 +10,7 @@ from playwright.sync_api import Browser, Route
 
 from tests.acceptance.cockpit import Cockpit
 from tests.acceptance.test_cockpit_in_a_browser import screen
-from tests.integration.api_process import REPOSITORY, ApiProcess, api_processes
+from tests.integration.api_servers import REPOSITORY, ApiProcess, api_processes
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL
 
 _PATIENCE = 1_500

@@ -9,6 +9,7 @@ import pytest
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.settings import Settings
+from tests.conftest import open_to_logins
 from tests.integration.command_line import HEARTBEAT, METRIC, Run, run_here
 from tests.integration.landed_bank import VARIABLE, Bank
 from tests.integration.tiny_project import CUT, TinyProject
@@ -23,6 +24,7 @@ def databases(postgres: EmbeddedPostgres, migrated_template: str) -> Iterator[di
         server.execute(f"create database landing_marts template {migrated_template}".encode())
         for name in names.values():
             server.execute(f"alter database {name} set synchronous_commit = off".encode())
+        open_to_logins(postgres.url(names["marts"]))
         yield {part: postgres.url(name) for part, name in names.items()}
         for name in names.values():
             server.execute(f"drop database {name} with (force)".encode())

@@ -18,6 +18,9 @@ class Dagster(BaseHTTPRequestHandler):
     metrics: ClassVar[tuple[str, ...]] = ()
     tables: ClassVar[tuple[str, ...]] = ()
     launches: ClassVar[int] = 0
+    location: ClassVar[dict[str, Any]] = {}
+    beat: ClassVar[datetime | None] = None
+    created: ClassVar[datetime | None] = None
 
     def do_POST(self) -> None:
         asked = json.loads(self.rfile.read(int(self.headers["content-length"])))
@@ -33,6 +36,13 @@ class Dagster(BaseHTTPRequestHandler):
             paths += [table.split(".") for table in self.tables]
             keys = [{"path": path} for path in paths]
             return {"assetNodes": [{"assetKey": key, "dependencyKeys": []} for key in keys]}
+        if "workspaceLocationEntryOrError" in query:
+            entry = {"loadStatus": "LOADED", "locationOrLoadError": self.location}
+            return {"workspaceLocationEntryOrError": entry}
+        if "daemonHealth" in query:
+            beat = (self.beat or datetime.now(UTC)).timestamp()
+            beats = {"daemonType": "SCHEDULER", "required": True, "lastHeartbeatTime": beat}
+            return {"instance": {"daemonHealth": {"allDaemonStatuses": [beats]}}}
         if "launchRun" in query:
             Dagster.launches += 1
             Dagster.status = "QUEUED"
@@ -52,7 +62,7 @@ class Dagster(BaseHTTPRequestHandler):
             "runId": JOB,
             "jobName": "refresh",
             "status": self.status,
-            "creationTime": now,
+            "creationTime": self.created.timestamp() if self.created else now,
             "startTime": now,
             "endTime": now if self.status in ("SUCCESS", "FAILURE") else None,
             "allPools": [],
@@ -69,6 +79,8 @@ def dagster(*metrics: str) -> Iterator[str]:
     """Serve one whose graph has those metrics and whose run is going on; gives its address."""
     Dagster.status, Dagster.metrics, Dagster.tables = "STARTED", metrics, ()
     Dagster.launches = 0
+    Dagster.location = {"__typename": "RepositoryLocation", "repositories": []}
+    Dagster.beat = Dagster.created = None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)
     thread = threading.Thread(target=server.serve_forever)
     thread.start()

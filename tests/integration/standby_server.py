@@ -11,7 +11,7 @@ import psycopg
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.socket_folder import socket_folder
-from tests.integration.api_process import until
+from tests.integration.api_servers import until
 
 
 @contextmanager

@@ -182,12 +182,23 @@ def test_head_is_get_without_a_body_and_a_wrong_method_names_the_right_ones(
         assert (refused.status_code, refused.headers["allow"]) == (405, allowed)
 
 
-@pytest.mark.parametrize("host", ["[", "[::1", "a b", "localhost:99999999"])
-def test_a_host_that_is_none_is_answered_like_any_other(client: httpx.Client, host: str) -> None:
-    for path, status in {"/": 200, "/audit": 307, "/none": 404}.items():
-        assert client.get(path, headers={"host": host}).status_code == status
-    page = client.get("/audit", headers={"host": host}).headers["location"]
-    assert page == "/audit/numbers"
+@pytest.mark.parametrize("host", ["[", "[::1", "a b", "localhost:99999999", "evil.example", "::1"])
+def test_a_host_that_is_not_ours_is_refused_on_every_path(client: httpx.Client, host: str) -> None:
+    for path in ("/", "/audit", "/none", "/api/metrics", "/static/wall.css"):
+        refused = client.get(path, headers={"host": host})
+        assert refused.status_code == 421
+        assert refused.headers["content-type"] == "application/problem+json"
+        assert "HEARTBEAT_ALLOWED_HOSTS" in refused.json()["detail"]
+    shown = client.get("/", headers={"host": host, "accept": "text/html"})
+    assert "<h1>421 Misdirected Request</h1>" in shown.text
+
+
+@pytest.mark.parametrize(
+    "host", ["localhost", "127.0.0.1:1", "[::1]:8000", "10.0.0.5", "[fd00::1]"]
+)
+def test_an_address_cannot_be_rebound_and_is_answered(client: httpx.Client, host: str) -> None:
+    assert client.get("/", headers={"host": host}).status_code == 200
+    assert client.get("/audit", headers={"host": host}).headers["location"] == "/audit/numbers"
 
 
 @pytest.mark.parametrize("path", ["/", "/audit/numbers", "/static/wall.css", "/api/metrics"])

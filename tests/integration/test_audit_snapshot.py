@@ -14,14 +14,13 @@ from psycopg.rows import dict_row
 
 from heartbeat.audit.audit_cut import AuditCut, load_cuts
 from heartbeat.audit.audit_snapshot import (
-    PayloadError,
     SnapshotOutcome,
     UnknownWindowError,
     compute_snapshot,
-    json_payload,
     sync_cuts,
 )
 from heartbeat.audit.chart_rendering import ChartError, render
+from heartbeat.audit.cut_payload import PayloadError, json_payload
 from heartbeat.settings import Settings
 
 UTC_ZONE = ZoneInfo("UTC")
@@ -60,6 +59,7 @@ def url(marts_url: str) -> str:
     with psycopg.connect(marts_url) as connection:
         connection.execute(
             "create schema bank_core; create table bank_core.payment (id int);"
+            "create index on bank_core.payment (id);"
             "create table bank_core.entry (id int); create table bank_core.client (id int);"
             "call heartbeat.open_to_readers('bank_core', array['payment', 'entry', 'client'])"
         )
@@ -366,11 +366,17 @@ def test_a_statement_beyond_the_timeout_is_the_cuts_fault(url: str, folder: Path
     )
 
 
-def test_a_cut_that_rolls_back_still_speaks_of_the_same_moment(url: str, folder: Path) -> None:
-    cut = written(folder, CUT.replace("    conn.ex", "    conn.rollback()\n    conn.ex"))
+@pytest.mark.parametrize(
+    "ending", ["conn.rollback()", "conn.commit()", 'conn.execute("rollback")', "conn.close()"]
+)
+def test_a_cut_that_ends_its_transaction_is_refused(url: str, folder: Path, ending: str) -> None:
+    read = 'conn.execute("select from bank_core.client")'
+    cut = written(folder, CUT.replace("    return {", f"    {read}\n    {ending}\n    return {{"))
 
-    assert computed(url, cut).error is None
-    assert snapshot(url)["payload"]["as_of"] == AS_OF.isoformat()
+    assert computed(url, cut).error == (
+        "compute failed at payments.py: it ended its transaction, so that nobody can tell what it "
+        "has read; leave out commit, rollback and close"
+    )
 
 
 def test_a_cut_sees_the_business_time_zone(url: str, folder: Path) -> None:

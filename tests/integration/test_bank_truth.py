@@ -129,13 +129,7 @@ def test_every_metric_has_89_past_days(outcomes: Mapping[str, Outcome]) -> None:
 
 
 def value_at(platform: DemoPlatform, metric: Metric, moment: datetime) -> Decimal:
-    with reading_as_of(
-        platform.settings.database_url,
-        metric.reads,
-        as_of=moment,
-        timezone="UTC",
-        statement_timeout="60s",
-    ) as marts:
+    with reading_as_of(platform.settings, metric.reads, as_of=moment) as marts:
         row = marts.execute(metric.value_sql).fetchone()
         assert row is not None
         return Decimal(row[0])
@@ -178,11 +172,7 @@ def test_without_data_a_count_is_zero_and_a_rate_is_unknown(
     troubled: DemoPlatform, metric_id: str
 ) -> None:
     with reading_as_of(
-        troubled.settings.database_url,
-        METRICS[metric_id].reads,
-        as_of=ANCHOR - timedelta(days=3_650),
-        timezone="UTC",
-        statement_timeout="60s",
+        troubled.settings, METRICS[metric_id].reads, as_of=ANCHOR - timedelta(days=3_650)
     ) as marts:
         rows = marts.execute(METRICS[metric_id].value_sql).fetchall()
     assert rows == [(without_data(metric_id),)]
@@ -193,13 +183,8 @@ def test_without_data_a_count_is_zero_and_a_rate_is_unknown(
 def test_in_another_business_time_zone_history_has_the_same_days_of_that_zone(
     troubled: DemoPlatform, metric_id: str, zone: str
 ) -> None:
-    with reading_as_of(
-        troubled.settings.database_url,
-        METRICS[metric_id].reads,
-        as_of=ANCHOR,
-        timezone=zone,
-        statement_timeout="60s",
-    ) as marts:
+    zoned = troubled.settings.model_copy(update={"timezone": zone})
+    with reading_as_of(zoned, METRICS[metric_id].reads, as_of=ANCHOR) as marts:
         days = [d for d, _ in marts.execute(METRICS[metric_id].history_sql or "").fetchall()]
     assert (days[0], days[-1], len(days)) == (date(2026, 8, 23), date(2026, 11, 19), 89)
 

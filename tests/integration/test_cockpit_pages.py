@@ -1,6 +1,7 @@
 """The cockpit over HTTP: what is not sent twice, what operators post, which screens report."""
 
 import gzip
+import json
 import re
 import socket
 import time
@@ -12,7 +13,8 @@ import httpx
 import psycopg
 import pytest
 
-from heartbeat.displays import Beat, store_beats
+from heartbeat.displays import MOST_DISPLAYS, Beat, store_beats
+from heartbeat_api.displays import SCREEN_COOKIE
 from tests.integration.command_line import run_here, told
 from tests.unit.heartbeat_api.served import api_on, served
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm, store
@@ -166,7 +168,7 @@ def test_only_operators_may_edit(client: httpx.Client) -> None:
         assert client.request(method, path, headers=elsewhere).status_code == 403
     page = client.post("/m/COLD", data={"owner": "dana@bank.example"}, headers=elsewhere)
     assert page.status_code == 403
-    assert "only an operator may write" in page.text
+    assert "only a page of this server itself may write" in page.text
     assert 'value="dana@bank.example"' in page.text
 
 
@@ -243,6 +245,110 @@ def test_each_wall_reports_its_beat_and_a_dark_one_is_told(
     dark = {display["name"]: display["dark_since"] is not None for display in displays}
     assert dark == {"127.0.0.1": False, "hall": False, "lift": True}
     assert "dark screens (1)\n  lift  /w/board: dark for 7 h\n" in told(run_here("today"))
+
+
+def beats(client: httpx.Client, name: str, *, by: str = "one", **fields: str) -> int:
+    """The status of a beat by the browser that has this cookie."""
+    usual = {"page": "/", "build": "abc", "last_good_poll": datetime.now(UTC).isoformat()}
+    report = {"name": name, **usual, **fields}
+    cookie = {"cookie": f"{SCREEN_COOKIE}={by}"}
+    return client.post("/api/displays/beat", json=report, headers=cookie).status_code
+
+
+def shown_displays(client: httpx.Client, *names: str) -> dict[str, str]:
+    """The page of each screen by its name, once those are there."""
+    deadline = time.monotonic() + 60
+    while True:
+        displays = client.get("/api/displays").json()["displays"]
+        found = {each["name"]: each["page"] for each in displays}
+        if found.keys() >= set(names):
+            return found
+        assert time.monotonic() < deadline
+        time.sleep(0.2)
+
+
+@pytest.mark.parametrize("field", ["name", "page", "build"])
+@pytest.mark.parametrize(
+    "hidden", ["\0", "\x1b", "\u202e", "\u200b", "\u2028", "\ud800"], ids=ascii
+)
+def test_a_beat_with_hidden_characters_is_refused_and_costs_no_other_its_beat(
+    client: httpx.Client, field: str, hidden: str
+) -> None:
+    usual = {"page": "/", "build": "b", "last_good_poll": datetime.now(UTC).isoformat()}
+    body = json.dumps({"name": "lobby", **usual, field: f"a{hidden}"})
+    sent = client.post(
+        "/api/displays/beat", content=body, headers={"content-type": "application/json"}
+    )
+    assert sent.status_code == 422
+
+
+def test_a_beat_that_the_database_does_not_take_costs_no_other_its_beat(
+    marts: psycopg.Connection,
+) -> None:
+    now = datetime.now(UTC)
+    stored = store_beats(
+        marts,
+        [
+            Beat("hall", "/", "abc", now, now),
+            Beat("a\0", "/", "abc", now, now),
+            Beat("lift", "/", "abc", now, now),
+        ],
+    )
+    assert set(stored.failed) == {"a\0"}
+    names = marts.execute("select name from heartbeat.display order by name").fetchall()
+    assert names == [("hall",), ("lift",)]
+
+
+def test_a_name_belongs_to_the_browser_that_reports_it(
+    client: httpx.Client, marts: psycopg.Connection
+) -> None:
+    assert beats(client, "hall", page="/w/board") == 204
+    shown_displays(client, "hall")
+    assert beats(client, "hall", by="another", page="/m/COLD") == 204
+    assert beats(client, "later") == 204
+    assert shown_displays(client, "later")["hall"] == "/w/board"
+    marts.execute("update heartbeat.display set last_seen = last_seen - interval '4 min'")
+    assert beats(client, "hall", by="another", page="/m/COLD") == 204
+    assert beats(client, "last") == 204
+    assert shown_displays(client, "last")["hall"] == "/m/COLD"
+
+
+def test_a_wall_gives_each_browser_one_cookie(client: httpx.Client) -> None:
+    given = client.get("/")
+    assert given.headers["set-cookie"].startswith(f"{SCREEN_COOKIE}=")
+    assert "httponly" in given.headers["set-cookie"].lower()
+    assert "set-cookie" not in client.get("/").headers
+
+
+def test_a_name_that_is_an_address_is_refused(client: httpx.Client) -> None:
+    assert beats(client, "10.0.0.5") == 422
+
+
+def test_made_up_names_neither_fill_the_table_nor_push_a_screen_out(
+    client: httpx.Client, marts: psycopg.Connection
+) -> None:
+    now = datetime.now(UTC)
+    for ago in (2, 0):
+        seen = now - timedelta(hours=ago)
+        store_beats(marts, [Beat("hall", "/", "abc", seen, seen)])
+    made_up = [Beat(f"x{n}", "/", "abc", now, now) for n in range(MOST_DISPLAYS + 50)]
+    store_beats(marts, made_up)
+    store_beats(marts, [Beat("hall", "/w/board", "abc", now, now + timedelta(seconds=1))])
+    rows = marts.execute("select name, page from heartbeat.display").fetchall()
+    assert len(rows) == MOST_DISPLAYS
+    assert ("hall", "/w/board") in rows
+    later = now + timedelta(minutes=5)
+    marts.execute("update heartbeat.display set last_seen = last_seen - interval '5 min'")
+    store_beats(marts, [Beat("new", "/", "abc", later, later)])
+    names = {name for (name,) in marts.execute("select name from heartbeat.display").fetchall()}
+    assert names == {"hall", "new"}
+    refused = [beats(client, f"y{n}") for n in range(210)]
+    assert refused == [204] * 200 + [429] * 10
+
+
+def test_a_page_of_another_site_reports_no_screen(client: httpx.Client) -> None:
+    client.headers["sec-fetch-site"] = "cross-site"
+    assert beats(client, "hall") == 403
 
 
 @pytest.mark.parametrize(

@@ -14,6 +14,7 @@ from heartbeat.audit.audit_cut import PLATFORM_TABLES
 from heartbeat.metrics.compute import Outcome, compute, compute_and_store
 from heartbeat.metrics.metric_file import load_metrics
 from heartbeat.metrics.metric_query import explain
+from heartbeat.metrics.platform_metrics import load_platform_metrics
 from heartbeat.metrics.registry import sync
 from heartbeat.settings import Settings
 
@@ -166,7 +167,7 @@ def test_a_metric_cannot_write_even_through_a_function_with_the_right_to(
     assert computing.marts.execute("select count(*) from bank.hit").fetchone() == (0,)
 
 
-def test_the_role_of_authors_reads_landed_tables_segments_and_the_log_of_loads_and_no_other(
+def test_the_role_of_authors_reads_landed_tables_segments_and_the_state_of_the_platform_only(
     computing: Computing,
 ) -> None:
     """Of every table of the database, those that a landing has not opened are refused."""
@@ -179,7 +180,8 @@ def test_the_role_of_authors_reads_landed_tables_segments_and_the_log_of_loads_a
             " where c.relkind in ('r', 'v', 'm', 'p') and n.nspname !~ '^(pg_|information_schema)'"
             " and has_schema_privilege(n.oid, 'usage') and has_table_privilege(c.oid, 'select')"
         ).fetchall()
-    own = [(str(table),) for table in sorted(PLATFORM_TABLES)]
+    views = {table for metric in load_platform_metrics() for table in metric.reads}
+    own = [(str(table),) for table in sorted(PLATFORM_TABLES | views)]
     assert sorted(readable) == [("bank.open",), *own]
 
 

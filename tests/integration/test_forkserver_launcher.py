@@ -22,6 +22,9 @@ from dagster._core.workspace.load_target import EmptyWorkspaceTarget, GrpcServer
 from dagster._daemon.monitoring.run_monitoring import execute_run_monitoring_iteration
 from dagster._grpc.client import DagsterGrpcClient
 
+from forkserver_launcher.silent_workers import SilentWorkers
+from forkserver_launcher.worker_lock import WorkerLocks, write_holder
+
 PATIENCE_SECONDS = 300
 DAGSTER_YAML = """\
 telemetry: {{enabled: false}}
@@ -31,11 +34,12 @@ run_launcher:
   class: ForkServerRunLauncher
   config:
     kill_after_seconds: 1.0
+    silent_seconds: {silent_seconds}
     watch:
       - {{folder: {project}, patterns: ["prices/*.txt"]}}
 """
 DEFINITIONS = """\
-import signal, time, uuid
+import ctypes, signal, time, uuid
 from pathlib import Path
 from dagster import Definitions, asset, in_process_executor
 import rules
@@ -50,6 +54,8 @@ def shop(context):
     if (HERE / "deaf").exists():
         signal.signal(signal.SIGINT, signal.SIG_IGN)
     (HERE / "begun").touch()
+    if (HERE / "stuck").exists():
+        ctypes.PyDLL(None).pause()
     try:
         while (HERE / "wait").exists():
             time.sleep(0.02)
@@ -64,12 +70,14 @@ defs = Definitions(assets=[shop], executor=in_process_executor)
 class Shop:
     """A project of one asset, on an instance whose runs are forked."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, silent_seconds: float = 600.0) -> None:
         self.folder = folder / "shop"
         self.home = folder / "dagster"
         (self.folder / "prices").mkdir(parents=True)
         self.home.mkdir()
-        (self.home / "dagster.yaml").write_text(DAGSTER_YAML.format(project=self.folder))
+        (self.home / "dagster.yaml").write_text(
+            DAGSTER_YAML.format(project=self.folder, silent_seconds=silent_seconds)
+        )
         self.definitions.write_text(DEFINITIONS)
         self.writes("rules.py", "NAME = 'Ann'")
         self.writes("prices/a.txt", "1.50")
@@ -191,7 +199,7 @@ def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
 
 def worker_of(shop: Shop, run_id: str) -> psutil.Process:
     written = (shop.home / "run_workers" / f"{run_id}.worker").read_text()
-    return psutil.Process(int(written))
+    return psutil.Process(int(written.split()[0]))
 
 
 def test_runs_share_one_load_of_the_code(shop: Shop) -> None:
@@ -280,6 +288,96 @@ def test_a_killed_worker_fails_its_run_at_once_and_says_why(shop: Shop) -> None:
     assert shop.locks() == []
     shop.goes_on()
     shop.sells()
+
+
+@pytest.fixture
+def impatient(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Shop]:
+    """A shop whose workers are killed after a few looks without a sign of life."""
+    monkeypatch.setenv("SHOP", str(tmp_path / "shop"))
+    made = Shop(tmp_path, silent_seconds=8.0)
+    with made.instance:
+        yield made
+    (made.folder / "wait").unlink(missing_ok=True)
+    wait_until(lambda: made.workers() == [])
+
+
+def has_ended(process: psutil.Process) -> bool:
+    """A process whose parent is gone may stay a zombie."""
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def told_of_silence(run_id: str) -> str:
+    return (
+        f"The worker of run {run_id} gave no sign of life for 8 s in step shop, and was killed: "
+        "it was stopped, or stuck in native code"
+    )
+
+
+def test_a_stopped_worker_is_killed_and_named_and_the_next_run_goes_on(impatient: Shop) -> None:
+    run_id = impatient.begins()
+    worker = worker_of(impatient, run_id)
+    worker.suspend()
+    assert impatient.ends(run_id) is DagsterRunStatus.FAILURE
+    assert told_of_silence(run_id) in impatient.messages(run_id)
+    wait_until(lambda: has_ended(worker))
+    impatient.goes_on()
+    impatient.sells()
+
+
+def test_a_worker_that_is_stuck_in_native_code_is_killed_and_named(impatient: Shop) -> None:
+    impatient.is_to("stuck")
+    run_id = impatient.begins()
+    assert impatient.ends(run_id) is DagsterRunStatus.FAILURE
+    assert told_of_silence(run_id) in impatient.messages(run_id)
+
+
+def test_a_stopped_worker_of_an_earlier_launcher_is_killed_too(impatient: Shop) -> None:
+    run_id = launched_by_a_process_that_is_killed(impatient)
+    worker = worker_of(impatient, run_id)
+    worker.suspend()
+    with WorkspaceProcessContext(impatient.instance, EmptyWorkspaceTarget()) as workspace:
+
+        def polled() -> bool:
+            list(execute_run_monitoring_iteration(workspace, logging.getLogger()))
+            return impatient.run(run_id).is_finished
+
+        wait_until(polled)
+    assert told_of_silence(run_id) in impatient.messages(run_id)
+    wait_until(lambda: has_ended(worker))
+
+
+def test_a_stopped_fork_server_is_killed_and_the_next_run_gets_another(
+    shop: Shop, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("forkserver_launcher.server_handle._FORK_SECONDS", 2.0)
+    shop.sells()
+    (server,) = shop.workers()
+    server.suspend()
+    run_id = shop.created()
+    with pytest.raises(Exception, match="workspace"):  # the default launcher has none in this test
+        shop.instance.launch_run(run_id, None)  # type: ignore[arg-type]
+    assert "the fork server does not answer" in shop.messages(run_id)
+    wait_until(lambda: has_ended(server))
+    shop.sells()
+
+
+def test_silence_is_counted_by_looks_so_that_a_pause_of_the_machine_kills_nobody(
+    tmp_path: Path,
+) -> None:
+    locks = WorkerLocks(tmp_path)
+    silent = SilentWorkers(locks, most_looks=3)
+    with subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"]) as worker:
+        descriptor = locks.take("run")
+        write_holder(descriptor, worker.pid)
+        for _ in range(3):
+            assert silent.look() == {}
+        os.pwrite(descriptor, f"{worker.pid} 1".encode(), 0)  # after a pause, however long
+        for _ in range(3):
+            assert silent.look() == {}
+        assert worker.poll() is None
+        assert silent.look() == {"run": worker.pid}
+        assert worker.wait() == -signal.SIGKILL
+    os.close(descriptor)
 
 
 LAUNCH_AND_DIE = """

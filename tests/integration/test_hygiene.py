@@ -96,6 +96,7 @@ def test_old_observations_and_leftovers_go_and_the_history_stays(
             "dlt_loads": 1,
             "dlt_folders": 1,
             "displays": 0,
+            "refresh_disks": 0,
         }
         assert event.asset_key == HYGIENE
         after = rows(marts, "metric_observation"), rows(marts, "table_load_log")

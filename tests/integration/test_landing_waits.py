@@ -19,6 +19,7 @@ import pytest
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.landing import source_reading
+from heartbeat.landing.marts_watch import MartsSilentError, MartsWatch
 from heartbeat.socket_folder import socket_folder
 from tests.integration.command_line import HEARTBEAT
 from tests.integration.landed_bank import VARIABLE, Bank
@@ -231,6 +232,82 @@ def test_a_source_that_never_answers_is_unreachable(
         loads = changed.lands(source)
     for load in loads.values():
         assert str(load.error).startswith("source bank: cannot connect with SOURCE_BANK_URL")
+
+
+MARTS_SILENT = (
+    "marts made no progress for 1s (HEARTBEAT_LANDING_SILENCE): they took no rows, did not answer, "
+    "or a commit waits for a standby"
+)
+
+
+@pytest.fixture
+def quiet_marts(changed: Bank, postgres: EmbeddedPostgres) -> Iterator[Callable[..., Any]]:
+    """Puts a proxy before marts; gives the bank that lands through it."""
+    folder = Path(tempfile.mkdtemp(prefix="quiet-"))
+
+    @contextmanager
+    def standing(*, quiet_after: bytes, for_good: bool) -> Iterator[Bank]:
+        url = changed.settings.database_url.partition("?")[0]
+        through = {
+            "explicit_database_url": f"{url}?host={folder}&connect_timeout=2",
+            "landing_silence": "1s",
+        }
+        proxy = QuietProxy(socket_folder(postgres.folder), folder, quiet_after, for_good)
+        with proxy:
+            yield replace(changed, settings=changed.settings.model_copy(update=through))
+
+    yield standing
+    shutil.rmtree(folder)
+
+
+def test_marts_that_take_no_rows_fail_what_is_written(
+    changed: Bank, quiet_marts: Callable[..., Any]
+) -> None:
+    source = changed.discovered()
+    with quiet_marts(quiet_after=b'copy "heartbeat_staged"', for_good=False) as bank:
+        loads = bank.lands(source)
+    assert {str(load.error) for load in loads.values()} == {MARTS_SILENT}
+    assert changed.lands(source)["payment"].error is None
+
+
+def test_marts_that_do_not_answer_any_more_end_the_landing(
+    changed: Bank, quiet_marts: Callable[..., Any]
+) -> None:
+    source = changed.discovered()
+    with (
+        quiet_marts(quiet_after=b'copy "heartbeat_staged"', for_good=True) as bank,
+        pytest.raises(MartsSilentError, match="marts made no progress for 1s"),
+    ):
+        bank.lands(source)
+    assert changed.lands(source)["payment"].error is None
+
+
+def test_a_commit_that_waits_for_a_lost_standby_does_not_hold_the_landing(
+    changed: Bank, postgres: EmbeddedPostgres
+) -> None:
+    source = changed.discovered()
+    hasty = changed.settings.model_copy(update={"landing_silence": "1s"})
+    name = changed.settings.database_name
+    with psycopg.connect(postgres.url("postgres"), autocommit=True) as server:
+        server.execute(f"alter database {name} set synchronous_commit = on".encode())
+        server.execute("alter system set synchronous_standby_names = 'nobody'")
+        server.execute("select pg_reload_conf()")
+        try:
+            with pytest.raises(MartsSilentError, match="marts made no progress for 1s"):
+                replace(changed, settings=hasty).lands(source)
+        finally:
+            server.execute("alter system reset synchronous_standby_names")
+            server.execute("select pg_reload_conf()")
+    assert changed.lands(source)["payment"].error is None
+
+
+def test_a_session_that_works_may_take_longer(changed: Bank) -> None:
+    url = changed.settings.database_url
+    watch = MartsWatch(url, "1s", 1.0)
+    with psycopg.connect(url) as connection:
+        with watch.watching(connection.info.backend_pid, connection.fileno()) as watched:
+            connection.execute("select pg_sleep(3)")
+        assert watched.ended is None
 
 
 REFRESH = """

@@ -63,13 +63,8 @@ def payments(bank: Bank) -> Path:
 @contextmanager
 def reading(bank: Bank, timeout: str = "60s") -> Iterator[Plans]:
     """Plans on what is landed now."""
-    with reading_as_of(
-        bank.settings.database_url,
-        (),
-        as_of=NOW,
-        timezone="UTC",
-        statement_timeout=timeout,
-    ) as connection:
+    limited = bank.settings.model_copy(update={"statement_timeout": timeout})
+    with reading_as_of(limited, (), as_of=NOW) as connection:
         yield Plans(connection)
 
 

@@ -12,6 +12,7 @@ from psycopg import sql
 from heartbeat.audit.audit_cut import AuditCut, load_cuts
 from heartbeat.audit.audit_snapshot import compute_snapshot
 from heartbeat.audit.chart_rendering import render
+from heartbeat.audit.cut_module import imported
 from heartbeat.settings import Settings
 
 NOW = datetime(2026, 2, 14, 12)  # noqa: DTZ001 - the bank writes naive UTC
@@ -380,7 +381,7 @@ def test_a_bank_without_a_loss_in_sight_says_so(url: str, cut: AuditCut) -> None
 def test_the_drawing_carries_every_label_and_the_spec_its_prose(bank: str, cut: AuditCut) -> None:
     payload = payload_of(bank, cut, "30d")
 
-    drawn = render(cut.chart(payload), ZoneInfo("UTC"))
+    drawn = render(imported(cut.path).chart(payload), ZoneInfo("UTC"))
 
     labels = {
         text for bar in payload["bars"] for text in (bar["label"], bar["text"], bar["change"])

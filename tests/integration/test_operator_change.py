@@ -71,7 +71,9 @@ class Operated:
 
 
 @pytest.fixture
-def operated(settings: Settings, marts: psycopg.Connection[Any]) -> Iterator[Operated]:
+def operated(
+    loopback_writes: None, settings: Settings, marts: psycopg.Connection[Any]
+) -> Iterator[Operated]:
     with (
         served(create_app(settings)) as origin,
         httpx.Client(base_url=origin, timeout=20) as client,

@@ -16,7 +16,7 @@ from heartbeat.shared_session import SharedSessionError, shares_sessions
 from heartbeat_api.change_listener import Changes
 from heartbeat_api.database import Database
 from heartbeat_api.session_pool import connect_alone
-from tests.integration.api_process import PGBOUNCER, api_processes, pgbouncer
+from tests.integration.api_servers import PGBOUNCER, api_processes, pgbouncer
 from tests.integration.command_line import Run
 from tests.unit.heartbeat_api.stored_metrics import StoredMetric, store
 

@@ -17,7 +17,7 @@ from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
 from heartbeat_api.app import create_app
 from heartbeat_api.database import Database, UnavailableError, read_again
-from tests.integration.api_process import until
+from tests.integration.api_servers import until
 from tests.integration.standby_server import replays, server_folder, standby_of
 from tests.unit.heartbeat_api.served import served
 from tests.unit.heartbeat_api.stored_metrics import StoredMetric, store

@@ -307,13 +307,7 @@ def test_a_policy_in_marts_is_an_error_and_not_a_part_of_the_rows(
         "call heartbeat.open_to_readers('bank_core', array['fee'])"
     )
     with (
-        reading_as_of(
-            settings.database_url,
-            (),
-            as_of=datetime.now(UTC),
-            timezone="UTC",
-            statement_timeout="10s",
-        ) as connection,
+        reading_as_of(settings, (), as_of=datetime.now(UTC)) as connection,
         pytest.raises(psycopg.errors.InsufficientPrivilege, match="row-level security"),
     ):
         connection.execute("select count(*) from bank_core.fee")

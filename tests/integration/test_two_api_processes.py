@@ -18,7 +18,7 @@ from heartbeat.database import ensure_database
 from heartbeat.displays import Beat, read_displays, store_beats
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.schema.migration import migrate
-from tests.integration.api_process import HAPROXY, ApiProcess, api_processes, haproxy, until
+from tests.integration.api_servers import HAPROXY, ApiProcess, api_processes, haproxy, until
 from tests.integration.dagster_stub import Dagster, dagster
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, store
 

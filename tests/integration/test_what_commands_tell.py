@@ -7,6 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
+from heartbeat.connection_string import without_login
 from heartbeat.project import Project
 from heartbeat.settings import Settings
 from tests.integration.command_line import METRIC, Run, landed_bank, refused, told
@@ -179,6 +180,18 @@ def test_marts_open_in_psql_without_a_password_on_the_command_line(
     assert "hunter2" not in command
     assert "hunter2" in told(heartbeat_process("psql", "-c", r"\! echo $PGPASSWORD"))
     assert heartbeat_process("psql", "-c", "select nothing").returncode == 1
+
+
+def test_psql_logs_in_as_the_login_of_a_job(
+    heartbeat_process: Run, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asks = ("psql", "--as", "reader", "-Atc", "select session_user")
+    assert told(heartbeat_process(*asks)) == "heartbeat_reader\n"
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", without_login(settings.database_url))
+    assert told(heartbeat_process(*asks)) == "heartbeat_reader\n"
+    nobody = refused(heartbeat_process("psql", "-c", "select 1"))
+    assert "names no user; say as whom, such as --as reader" in nobody
+    assert "HEARTBEAT_DATABASE_URL names no user" in refused(heartbeat_process("migrate"))
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ COSTLY = re.compile(
 CHEAP_PROCESSES = {
     "unit/demo_bank/test_bank_environment.py",
     "unit/heartbeat_api/test_imports.py",
+    "unit/test_compose.py",
 }
 
 

@@ -5,6 +5,7 @@ from textwrap import dedent
 import pytest
 
 from heartbeat.audit.audit_cut import AuditCut, load_cuts, window_days
+from heartbeat.audit.cut_module import imported
 from heartbeat.table_reference import TableRef
 
 META = """
@@ -51,11 +52,24 @@ def test_a_file_is_a_cut_named_by_its_stem(tmp_path: Path) -> None:
     )
     assert (cut.windows, cut.window_default) == (("7d", "30d", "90d"), "30d")
     assert (cut.path, cut.line) == (path, 3)
-    assert cut.compute(None, window="7d") == {"window": "7d"}
+    assert imported(cut.path).compute(None, window="7d") == {"window": "7d"}
 
 
 def test_a_folder_that_is_not_there_holds_no_cuts(tmp_path: Path) -> None:
     assert load_cuts(tmp_path / "audit_cuts").cuts == ()
+
+
+def test_a_folder_may_be_named_from_where_one_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    write_cut(tmp_path, "cut", META + FUNCTIONS)
+    write_cut(tmp_path, "wrong", "x = 1 / 0")
+    monkeypatch.chdir(tmp_path)
+
+    loaded = load_cuts(Path())
+
+    assert [cut.cut_id for cut in loaded.cuts] == ["cut"]
+    assert [problem.path for problem in loaded.problems] == [Path("wrong.py")]
 
 
 def test_cuts_come_in_the_order_of_their_ids(tmp_path: Path) -> None:

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from heartbeat.judgement.wording import (
     ValueParts,
     age_text,
+    bytes_text,
     counted,
     delta_text,
     value_parts,
@@ -121,6 +122,20 @@ def test_a_difference_reads_as_on_the_wall(
 )
 def test_an_age_reads_in_one_whole_unit(age: timedelta, text: str) -> None:
     assert age_text(age) == text
+
+
+@pytest.mark.parametrize(
+    ("number", "text"),
+    [
+        (0, "0 MB"),
+        (99_400_000, "99 MB"),
+        (100_000_000, "0.1 GB"),
+        (2_140_000_000, "2.1 GB"),
+        (10**15, "1,000,000.0 GB"),
+    ],
+)
+def test_bytes_read_in_gigabytes(number: int, text: str) -> None:
+    assert bytes_text(number) == text
 
 
 def read_back(text: str, unit: str) -> float:

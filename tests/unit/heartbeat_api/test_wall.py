@@ -15,6 +15,7 @@ from heartbeat.judgement.status import Status
 from heartbeat.landing.landing_state import FailedLoad, LandingState
 from heartbeat.metrics.metric_rows import MetricProse
 from heartbeat.metrics.metric_view import MetricView, in_wall_order
+from heartbeat.platform_state import DiskSpace
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.face import face
 from heartbeat_api.holder import Reading
@@ -251,6 +252,33 @@ def test_an_engine_that_computes_nothing_is_told_with_its_last_compute() -> None
     snapshot = Snapshot(NOW, (ok(),), NO_PROSE, last_compute=NOW - timedelta(hours=3))
     assert wall(Reading(snapshot, None), NOW, ZoneInfo("Europe/Berlin")).data.blind == "11:00"
     assert wall_of([ok()]).data.blind == ""
+
+
+def disk(machine: str, free: int, needed: int | None) -> DiskSpace:
+    return DiskSpace(machine, free * 10**8, 10**12, NOW, needed and needed * 10**8)
+
+
+@pytest.mark.parametrize(
+    ("disks", "told"),
+    [
+        ([], ""),
+        ([disk("a", 1, None)], ""),
+        ([disk("a", 30, 30)], ""),
+        ([disk("a", 21, 30)], "disk: 2.1 GB free, a refresh needs 3.0 GB"),
+        (
+            [disk("a", 0, 30), disk("b", 90, 30)],
+            "disk of a: 0 MB free, a refresh needs 3.0 GB",
+        ),
+    ],
+)
+def test_a_disk_with_less_room_than_a_refresh_needs_is_told(
+    disks: Sequence[DiskSpace], told: str
+) -> None:
+    snapshot = Snapshot(NOW, (ok(),), NO_PROSE, disks=tuple(disks))
+    shown = wall(Reading(snapshot, None), NOW, UTC_ZONE)
+    assert shown.data.disk == told
+    frame = Shell(False, None, UTC_ZONE).frame("/", snapshot, NOW)
+    assert (f"<span>{told}</span>" in render("wall.html", wall=shown, frame=frame)) == bool(told)
 
 
 def test_a_watchlist_shows_its_metrics_only_in_the_order_of_the_wall() -> None:

@@ -4,9 +4,7 @@ What a proxy has begun to pass on it cannot ask of another process any more.
 """
 
 import asyncio
-from typing import Any, cast
-
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from typing import Any
 
 
 class GatheringTransport:
@@ -38,12 +36,3 @@ class GatheringTransport:
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
-
-
-class WholeResponseProtocol(HttpToolsProtocol):
-    """A connection whose answers are sent in one piece each."""
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Take the connection."""
-        gathering = GatheringTransport(transport, self.loop)
-        super().connection_made(cast(asyncio.Transport, gathering))

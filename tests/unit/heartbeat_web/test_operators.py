@@ -1,37 +1,49 @@
 """Who may write: tokens, trusted proxies, and this machine while neither is set up."""
 
 import pytest
-from fastapi import HTTPException, Request
 
 from heartbeat.errors import SettingsError
 from heartbeat.settings import Settings
-from heartbeat_api.operators import OperatorPolicy
+from heartbeat_web.hosts import named_hosts
+from heartbeat_web.operators import OperatorPolicy
+from heartbeat_web.refusal import Refusal
+from heartbeat_web.request_head import RequestHead
 
 TOKEN = "a-token-of-dana-1"
 LOCAL = {"host": "localhost:8000"}
 
 
-def request(peer: str = "127.0.0.1", **headers: str) -> Request:
+def request(peer: str = "127.0.0.1", **headers: str) -> RequestHead:
     written = {**LOCAL, **{name.replace("_", "-"): value for name, value in headers.items()}}
     raw = [(name.encode(), value.encode()) for name, value in written.items()]
-    return Request({"type": "http", "headers": raw, "client": (peer, 50_000)})
+    return RequestHead(
+        {"type": "http", "method": "POST", "path": "/", "headers": raw, "client": (peer, 50_000)}
+    )
+
+
+def twice(name: str, *values: str, peer: str = "127.0.0.1") -> RequestHead:
+    """A request that has a header twice."""
+    head = request(peer)
+    raw = [*head.scope["headers"], *((name.encode(), value.encode()) for value in values)]
+    return RequestHead({**head.scope, "headers": raw})
 
 
 def policy(monkeypatch: pytest.MonkeyPatch, **variables: str) -> OperatorPolicy:
-    for name, value in variables.items():
+    for name, value in {"LOOPBACK_WRITES": "yes", **variables}.items():
         monkeypatch.setenv(f"HEARTBEAT_{name}", value)
-    return OperatorPolicy(Settings.load())
+    settings = Settings.load()
+    return OperatorPolicy(settings, named_hosts(settings, settings.public_url))
 
 
-def refusal(of: OperatorPolicy, asked: Request) -> tuple[int, str]:
-    with pytest.raises(HTTPException) as refused:
+def refusal(of: OperatorPolicy, asked: RequestHead) -> tuple[int, str]:
+    with pytest.raises(Refusal) as refused:
         of.actor(asked)
-    return refused.value.status_code, refused.value.detail
+    return int(refused.value.status), refused.value.detail
 
 
 @pytest.mark.parametrize("peer", ["127.0.0.1", "127.8.8.8", "::1"])
 @pytest.mark.parametrize("host", ["localhost:8000", "127.0.0.1:8000", "[::1]:8000", "localhost"])
-def test_while_nothing_is_set_up_this_machine_may_write(
+def test_with_the_switch_and_no_operator_this_machine_may_write(
     monkeypatch: pytest.MonkeyPatch, peer: str, host: str
 ) -> None:
     assert policy(monkeypatch).actor(request(peer, host=host)) == "loopback"
@@ -52,10 +64,82 @@ def test_while_nothing_is_set_up_this_machine_may_write(
         pytest.param(request("10.0.0.7", x_forwarded_email="a@b"), id="names itself"),
     ],
 )
-def test_nobody_else_may(monkeypatch: pytest.MonkeyPatch, asked: Request) -> None:
+def test_nobody_else_may(monkeypatch: pytest.MonkeyPatch, asked: RequestHead) -> None:
     status, detail = refusal(policy(monkeypatch), asked)
     assert status == 403
-    assert "set HEARTBEAT_OPERATOR_TOKENS or HEARTBEAT_TRUSTED_PROXIES" in detail
+    assert "set HEARTBEAT_" in detail
+
+
+def test_without_the_switch_this_machine_may_not_write_either(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for said in ("", "no"):
+        variables = {"LOOPBACK_WRITES": said} if said else {}
+        operators = policy(monkeypatch, **{"LOOPBACK_WRITES": "no", **variables})
+        status, detail = refusal(operators, request())
+        assert status == 403
+        assert "HEARTBEAT_LOOPBACK_WRITES=yes where only you use this machine" in detail
+
+
+def test_a_proxy_of_this_machine_that_forwards_nothing_does_not_open_it_to_other_pages(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operators = policy(monkeypatch, PUBLIC_URL="https://hb.example")
+    assert refusal(operators, request(origin="https://hb.example"))[0] == 403
+
+
+@pytest.mark.parametrize(
+    ("name", "values"),
+    [
+        ("x-forwarded-email", ("dana@bank.example", "eve@bank.example")),
+        ("authorization", (f"Bearer {TOKEN}", "Bearer of-somebody-else-1")),
+        ("origin", ("http://localhost:8000", "https://evil.example")),
+        ("x-forwarded-host", ("localhost:8000", "evil.example")),
+    ],
+)
+def test_who_names_two_is_nobody(
+    monkeypatch: pytest.MonkeyPatch, name: str, values: tuple[str, str]
+) -> None:
+    operators = policy(monkeypatch, TRUSTED_PROXIES="127.0.0.1", OPERATOR_TOKENS=f"dana={TOKEN}")
+    asked = twice(name, *values)
+    status, detail = refusal(operators, asked)
+    assert (status, detail.lower()) == (400, f"the header {name} is there 2 times")
+
+
+@pytest.mark.parametrize("name", ["da\u202ena@bank.example", "dana\u200b@bank.example", "d\x01a"])
+def test_a_name_that_hides_something_is_nobody(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    operators = policy(monkeypatch, TRUSTED_PROXIES="10.0.0.7")
+    status, detail = refusal(operators, request("10.0.0.7", x_forwarded_email=name))
+    assert status == 401
+    assert "must not hold" in detail
+
+
+def test_a_client_with_wrong_tokens_has_to_wait_and_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operators = policy(monkeypatch, OPERATOR_TOKENS=f"dana={TOKEN}")
+    wrong = request("10.0.0.7", authorization="Bearer a-token-of-nobody")
+    assert [refusal(operators, wrong)[0] for _ in range(11)] == [401] * 10 + [429]
+    right = request("10.0.0.7", authorization=f"Bearer {TOKEN}")
+    status, detail = refusal(operators, right)
+    assert (status, detail.partition(":")[0]) == (429, "too many wrong tokens from 10.0.0.7")
+    assert operators.actor(request("10.0.0.8", authorization=f"Bearer {TOKEN}")) == "dana"
+    assert "a-token-of-nobody" not in detail
+
+
+def test_behind_a_trusted_proxy_the_client_that_it_names_is_counted(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    operators = policy(monkeypatch, OPERATOR_TOKENS=f"dana={TOKEN}", TRUSTED_PROXIES="10.0.0.7")
+    for n in range(20):
+        wrong = request(
+            "10.0.0.7",
+            authorization="Bearer a-token-of-nobody",
+            x_forwarded_for=f"192.0.2.{n}, 203.0.113.9",
+        )
+        assert refusal(operators, wrong)[0] == (401 if n < 10 else 429)
+    of_dana = {"authorization": f"Bearer {TOKEN}", "x_forwarded_for": "203.0.113.9, 203.0.113.8"}
+    assert operators.actor(request("10.0.0.7", **of_dana)) == "dana"
 
 
 def test_a_page_of_this_origin_may(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,6 +222,10 @@ def test_behind_a_proxy_only_a_page_of_ours_may(
         ("PUBLIC_URL", "https://bank.example/heartbeat", "not served below a path"),
         ("PUBLIC_URL", "https://bank.example/?at=night", "not served below a path"),
         ("PUBLIC_URL", "https://bank.example#wall", "not served below a path"),
+        ("ALLOWED_HOSTS", "http://heartbeat.lan", "leave out scheme and port"),
+        ("ALLOWED_HOSTS", "heartbeat.lan:8000", "leave out scheme and port"),
+        ("LOOPBACK_WRITES", "perhaps", "true or false"),
+        ("DAGSTER_TOKEN", "short", "at least 16 characters"),
     ],
 )
 def test_a_setting_that_cannot_be_used_is_named(

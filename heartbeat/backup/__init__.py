@@ -1,0 +1,1 @@
+"""One file that holds what Heartbeat knows, and the way back."""

@@ -1,0 +1,53 @@
+"""The passwords of the logins, kept the same in the server and where the processes find them."""
+
+from typing import Any
+
+import psycopg
+from psycopg import Connection, sql
+
+from heartbeat.connection_string import without_password
+from heartbeat.errors import HeartbeatError
+from heartbeat.login import Login
+from heartbeat.postgres_session import connect
+from heartbeat.settings import Settings
+
+
+class LoginRefusedError(HeartbeatError):
+    """The server does not let a job in."""
+
+
+def set_passwords(connection: Connection[Any], settings: Settings) -> None:
+    """Let every login in by the password of its setting, or by one that is made and kept.
+
+    A login that the server lets in stays as it is. Raises LoginRefusedError.
+    """
+    for login in Login:
+        if _refusal(login, settings) is not None:
+            _set_password(connection, settings, login)
+            if refusal := _refusal(login, settings):
+                raise LoginRefusedError(
+                    f"{login} cannot log in: {refusal}; {login.password_variable} may not be its "
+                    "password, or pg_hba.conf of the server does not let it in"
+                )
+
+
+def _refusal(login: Login, settings: Settings) -> str | None:
+    """Why the server does not let the login in; None where it does."""
+    url = settings.login_url(login)
+    if login is Login.DAGSTER:
+        url = settings.dagster_login_url
+    try:
+        connect(url).close()
+    except psycopg.OperationalError as error:
+        return without_password(str(error), url)
+    return None
+
+
+def _set_password(connection: Connection[Any], settings: Settings, login: Login) -> None:
+    password = settings.password(login) or settings.login_folder.ensure(login.value)
+    # as a verifier: a statement may end in the log of the server
+    verifier = connection.pgconn.encrypt_password(
+        password.encode(), login.value.encode(), b"scram-sha-256"
+    )
+    alter = sql.SQL("alter role {} password {}")
+    connection.execute(alter.format(sql.Identifier(login), sql.Literal(verifier.decode())))

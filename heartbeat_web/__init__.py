@@ -1,0 +1,1 @@
+"""What stands before every web server of Heartbeat: hosts, operators, limits."""

@@ -1,0 +1,89 @@
+"""The embedded server asks everybody for a password, also where an earlier version trusted all."""
+
+import shutil
+import stat
+import tempfile
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import psycopg
+import pytest
+
+from heartbeat.cli.marts import opened_marts
+from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.login import Login
+from heartbeat.settings import Settings
+
+
+@pytest.fixture
+def home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A state folder with a short path, and no server of one's own."""
+    folder = Path(tempfile.mkdtemp(prefix="heartbeat-logins-"))
+    monkeypatch.setenv("HEARTBEAT_HOME", str(folder))
+    monkeypatch.setenv("HEARTBEAT_PROJECT", str(folder))
+    monkeypatch.delenv("HEARTBEAT_DATABASE_URL", raising=False)
+    yield folder
+    shutil.rmtree(folder)
+
+
+def refuses_everybody_without_password(settings: Settings) -> None:
+    for role in ("postgres", *map(str, Login)):
+        for password in ("x", "postgres"):
+            with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
+                psycopg.connect(settings.database_url, user=role, password=password)
+
+
+def test_a_new_server_lets_nobody_in_without_a_password_that_only_we_can_read(home: Path) -> None:
+    with opened_marts() as settings:
+        refuses_everybody_without_password(settings)
+        for login in Login:
+            url = (
+                settings.dagster_login_url if login is Login.DAGSTER else settings.login_url(login)
+            )
+            with psycopg.connect(url) as connection:
+                assert connection.execute("select current_user").fetchone() == (login.value,)
+    files = sorted((home / "logins").iterdir())
+    assert [file.name for file in files] == sorted(["postgres", *map(str, Login)])
+    assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
+    assert stat.S_IMODE((home / "logins").stat().st_mode) == 0o700
+    assert len({file.read_text() for file in files}) == len(files)
+
+
+def nothing(settings: Settings) -> None:
+    """Before its first step."""
+
+
+def a_password_was_made(settings: Settings) -> None:
+    settings.login_folder.ensure("postgres")
+
+
+def the_password_was_set(settings: Settings) -> None:
+    password = settings.login_folder.ensure("postgres")
+    trusting = EmbeddedPostgres(settings.home / "postgres")
+    with trusting.running(), psycopg.connect(trusting.url("postgres")) as connection:
+        connection.execute(f"alter role postgres password '{password}'".encode())
+
+
+def the_rules_were_written_beside(settings: Settings) -> None:
+    the_password_was_set(settings)
+    (settings.home / "postgres" / "pg_hba.conf.new").write_text("local al")
+
+
+@pytest.mark.parametrize(
+    "broken_off",
+    [nothing, a_password_was_made, the_password_was_set, the_rules_were_written_beside],
+)
+def test_a_server_that_trusted_everybody_asks_for_passwords_and_keeps_its_rows(
+    home: Path, broken_off: Callable[[Settings], None]
+) -> None:
+    """Wherever an earlier start was killed on the way."""
+    earlier = EmbeddedPostgres(home / "postgres")
+    with earlier.running(), psycopg.connect(earlier.url("postgres"), autocommit=True) as trusted:
+        trusted.execute("create table kept as select 1 as n")
+    broken_off(Settings.load())
+
+    for _ in range(2):
+        with opened_marts() as settings:
+            refuses_everybody_without_password(settings)
+            with psycopg.connect(settings.embedded_postgres.url("postgres")) as connection:
+                assert connection.execute("select n from kept").fetchone() == (1,)
