@@ -56,7 +56,11 @@ class Pair:
         primary, standby = self.urls
         return create_app(
             Settings.model_validate(
-                {"HEARTBEAT_DATABASE_URL": primary, "HEARTBEAT_READ_DATABASE_URL": standby}
+                {
+                    "HEARTBEAT_DATABASE_URL": primary,
+                    "HEARTBEAT_READ_DATABASE_URL": standby,
+                    "HEARTBEAT_LOOPBACK_WRITES": True,
+                }
             )
         )
 
