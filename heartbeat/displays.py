@@ -77,7 +77,8 @@ def store_beats(connection: Connection[Any], beats: Iterable[Beat]) -> StoredBea
     limits = {"dark_after": DARK_AFTER, "a_screen_after": A_SCREEN_AFTER, "most": MOST_DISPLAYS}
     with connection.transaction():
         connection.execute(_sql("make_room"), limits)
-        for beat in beats:
+        # in one order: two processes with beats of the same screens would else lock each other
+        for beat in sorted(beats, key=lambda beat: (beat.name, beat.claim)):
             try:
                 with connection.transaction():
                     if not connection.execute(_sql("beat"), asdict(beat) | limits).rowcount:

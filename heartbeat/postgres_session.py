@@ -147,9 +147,16 @@ def connect(
     """Open a session; `settings` are its own, beside or in the place of SESSION_SETTINGS.
 
     `parameters` are libpq's, in the place of those that every connection has. Raises
-    psycopg.OperationalError.
+    psycopg.OperationalError, and SharedSessionError where a pooler shares the session with others.
     """
+    from heartbeat.shared_session import refuse_shared_sessions  # it needs what is here
+
     session = Session.connect(with_parameters(connection_string, **parameters), autocommit=True)
+    try:
+        refuse_shared_sessions(session, connection_string)
+    except BaseException:
+        session.close()
+        raise
     begin(session, settings)
     # set in transactions of their own, so that no rollback undoes the settings
     session.autocommit = autocommit

@@ -45,9 +45,10 @@ A server refuses a connection for a setting that it does not know, so the newer 
 
 DATABASE_URL = "HEARTBEAT_DATABASE_URL"
 OPERATOR_TOKENS = "HEARTBEAT_OPERATOR_TOKENS"
+READ_DATABASE_URL = "HEARTBEAT_READ_DATABASE_URL"
 DAGSTER_TOKEN = "HEARTBEAT_DAGSTER_TOKEN"  # noqa: S105 - its name
 SECRET_VARIABLES = (
-    *(DATABASE_URL, OPERATOR_TOKENS, DAGSTER_TOKEN),
+    *(DATABASE_URL, READ_DATABASE_URL, OPERATOR_TOKENS, DAGSTER_TOKEN),
     *(each.password_variable for each in Login),
 )
 """The settings that are secrets: each can also be given as a file, by its name and `_FILE`."""
@@ -84,6 +85,10 @@ class Settings(BaseSettings):
     dagster_password: str | None = Field(
         default=None, validation_alias=Login.DAGSTER.password_variable, repr=False
     )
+    explicit_read_url: str | None = Field(
+        default=None, validation_alias=READ_DATABASE_URL, repr=False
+    )
+    """A standby of marts, from which the API reads what it has replayed."""
     timezone: str = Field(default="UTC", validation_alias="HEARTBEAT_TIMEZONE")
     """Business time zone: "day" in history, schedules, display."""
     statement_timeout: str = Field(default="60s", validation_alias="METRIC_STATEMENT_TIMEOUT")
@@ -256,7 +261,7 @@ class Settings(BaseSettings):
             )
         return value
 
-    @field_validator("explicit_database_url")
+    @field_validator("explicit_database_url", "explicit_read_url")
     @classmethod
     def _libpq_url(cls, value: str | None) -> str | None:
         if value is None:
@@ -296,6 +301,12 @@ class Settings(BaseSettings):
     def login_url(self, login: Login) -> str:
         """The marts database for the job of a login, as a connection string of libpq."""
         return logged_in_as(self.database_url, login.value, self.password(login))
+
+    def read_url(self, login: Login) -> str | None:
+        """The standby of marts for a login; None where reads go to the primary."""
+        if self.explicit_read_url is None:
+            return None
+        return logged_in_as(self.explicit_read_url, login.value, self.password(login))
 
     def password(self, login: Login) -> str | None:
         """The password of a login; None where no setting gives one and `migrate` made none."""

@@ -6,12 +6,9 @@ from contextlib import asynccontextmanager
 from functools import partial
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
 from fastapi import FastAPI
 from starlette.middleware.gzip import GZipMiddleware
-from starlette.responses import Response
-from starlette.staticfiles import StaticFiles
 
 from heartbeat.login import Login
 from heartbeat.refresh.dagster_client import DagsterClient
@@ -34,7 +31,7 @@ from heartbeat_api import (
 from heartbeat_api.active_job import read_active_job
 from heartbeat_api.build import build_id
 from heartbeat_api.change_listener import ChangeListener, Changes
-from heartbeat_api.database import Database
+from heartbeat_api.database import Database, read_again
 from heartbeat_api.displays import Displays
 from heartbeat_api.docs_folder import DocsFolder
 from heartbeat_api.holder import Holder, Reading
@@ -49,6 +46,7 @@ from heartbeat_api.security import SecurityHeaders
 from heartbeat_api.shell import Shell
 from heartbeat_api.snapshot import Snapshot, read_snapshot
 from heartbeat_api.state import ApiState, WallPage
+from heartbeat_api.static_folder import StaticFolder
 from heartbeat_web.door import Door
 from heartbeat_web.hosts import named_hosts
 from heartbeat_web.operators import OperatorPolicy
@@ -59,21 +57,11 @@ _LOOKING_SECONDS = 5.0
 _STATE_SECONDS = 2.5
 
 
-class _StaticFolder(StaticFiles):
-    """Files that a browser asks for each time, and mostly hears 304: modules import each other by
-    names without a version, and all of one page must be of one build.
-    """
-
-    def file_response(self, *args: Any, **kwargs: Any) -> Response:
-        response = super().file_response(*args, **kwargs)
-        response.headers["Cache-Control"] = "no-cache"
-        return response
-
-
 def create_app(settings: Settings) -> FastAPI:
     """The API of one marts database; it starts, and answers, also while the database is away."""
-    database = Database(settings.login_url(Login.API))
-    operating = Database(settings.login_url(Login.OPERATOR))
+    read_urls = {login: settings.read_url(login) for login in (Login.API, Login.OPERATOR)}
+    database = Database(settings.login_url(Login.API), read_urls[Login.API])
+    operating = Database(settings.login_url(Login.OPERATOR), read_urls[Login.OPERATOR])
     dagster = DagsterClient.of(settings, timeout_seconds=_DAGSTER_SECONDS)
     desk = RefreshDesk(dagster)
     docs = DocsFolder(settings.project / "docs")
@@ -82,7 +70,7 @@ def create_app(settings: Settings) -> FastAPI:
     operators = Operators(OperatorPolicy(settings, hosts), refusals)
     shell = Shell(docs.exists, settings.feedback_url, settings.zone, operators.closed)
     wall_page = partial(page_routes.wall_page, shell=shell)
-    changes = Changes(settings.login_url(Login.API))
+    changes = Changes(settings.login_url(Login.API), without_primary=database.has_standby)
     snapshots = _snapshots(database, settings, wall_page, changes)
     jobs = Holder(partial(read_active_job, database, desk))
     asked_of_state = DagsterClient.of(settings, timeout_seconds=_STATE_SECONDS)
@@ -161,7 +149,7 @@ def _snapshots(
     def usual_metrics(reading: Reading[Snapshot]) -> None:
         reading.made(metric_routes.metrics_document, metric_routes.NO_JOB).compress()
 
-    read = partial(read_snapshot, database, settings.zone)
+    read = partial(read_again, partial(read_snapshot, database, settings.zone))
     usual = [usual_wall, usual_metrics]
     return Holder(read, beforehand=usual, changed=changes.since_last_asked)
 
@@ -187,4 +175,4 @@ def _install(app: FastAPI) -> None:
     ):
         app.include_router(routes.router)
         app.state.routes += routes.router.routes
-    app.mount("/static", _StaticFolder(directory=Path(__file__).parent / "static"), name="static")
+    app.mount("/static", StaticFolder(directory=Path(__file__).parent / "static"), name="static")

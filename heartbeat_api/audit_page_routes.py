@@ -17,10 +17,11 @@ from heartbeat_api.audit_routes import change_cut, registered_cut, request_cut
 from heartbeat_api.forms import first_problem, form_fields
 from heartbeat_api.job_line import job_shown
 from heartbeat_api.page_routes import FRESH
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.state import Actor, ApiState, State
 from heartbeat_api.template import render
 
-router = APIRouter(prefix="/audit", include_in_schema=False)
+router = APIRouter(prefix="/audit", include_in_schema=False, route_class=RereadingRoute)
 
 
 @router.get("")

@@ -35,10 +35,11 @@ from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse
 from heartbeat_api.refresh_routes import ONE_AT_A_TIME
 from heartbeat_api.representation import Representation
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.security import DRAWING_POLICY
 from heartbeat_api.state import Actor, ApiState, State
 
-router = APIRouter(default_response_class=DocumentResponse)
+router = APIRouter(default_response_class=DocumentResponse, route_class=RereadingRoute)
 
 
 def _file(media_type: str) -> dict[str, Any]:

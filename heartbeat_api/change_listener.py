@@ -1,5 +1,6 @@
 """Hears from the database that a number is new, so that nobody is told an old one."""
 
+import logging
 import threading
 from collections.abc import Callable
 from typing import Any
@@ -7,34 +8,48 @@ from typing import Any
 import psycopg
 from psycopg import Notify
 
-from heartbeat_api.database import UnavailableError, connect_listener, reason_of
+from heartbeat.postgres_session import begin
+from heartbeat.shared_session import shares_sessions
+from heartbeat.sql import platform_statements
+from heartbeat_api.database import UnavailableError, reason_of
+from heartbeat_api.session_pool import connect_alone
 
 _LISTEN = "listen heartbeat_changed"
+_COMMITTED = platform_statements("standby")["committed"].encode()
 _LOOK_SECONDS = 0.1
 _QUIET_SECONDS = 1.0
+
+_logger = logging.getLogger(__name__)
 
 
 class Changes:
     """Tells whether anything was committed since the last time that it was asked.
 
     Postgres hands a listening session what was notified before it answers the session's next
-    statement, so that a change whose commit anybody has seen is never missed.
+    statement, so that a change whose commit anybody has seen is never missed. Through a pooler that
+    shares sessions nobody can listen: there it is asked whether any transaction has ended. Where a
+    standby is read, reads go on `without_primary`, and each one reads anew.
     """
 
-    def __init__(self, database_url: str) -> None:
+    def __init__(self, database_url: str, *, without_primary: bool = False) -> None:
         self._database_url = database_url
+        self._without_primary = without_primary
         self._connection: psycopg.Connection[Any] | None = None
+        self._listens = True
         self._heard: list[Notify] = []
+        self._committed: str | None = None
 
     def since_last_asked(self) -> bool:
         """Also true when that is not known, as after a lost connection; UnavailableError."""
         try:
-            return self._connected() or self._has_heard()
+            return self._connected() or self._has_changed()
         except psycopg.Error:
             self.close()  # one that was lost between two questions says nothing of the next
         try:
             return self._connected()
         except psycopg.OperationalError as error:
+            if self._without_primary:
+                return True
             raise UnavailableError(reason_of(error)) from error
         except psycopg.Error:
             return True  # nobody may listen here, as on a standby: then every question reads anew
@@ -49,9 +64,12 @@ class Changes:
         """Whether it had to connect."""
         if self._connection is not None:
             return False
-        self._connection = _listening(self._database_url)
+        self._connection, self._listens = _listening(self._database_url)
         self._connection.add_notify_handler(self._heard.append)
         return True
+
+    def _has_changed(self) -> bool:
+        return self._has_heard() if self._listens else self._has_committed()
 
     def _has_heard(self) -> bool:
         assert self._connection is not None
@@ -60,9 +78,18 @@ class Changes:
         self._heard.clear()
         return heard
 
+    def _has_committed(self) -> bool:
+        assert self._connection is not None
+        before, row = self._committed, self._connection.execute(_COMMITTED).fetchone()
+        self._committed = row[0] if row else None
+        return self._committed != before
+
 
 class ChangeListener:
-    """Calls back when history has changed: at once, then at most once per second."""
+    """Calls back when history has changed: at once, then at most once per second.
+
+    Also when the database is there, at first or again.
+    """
 
     def __init__(self, database_url: str, when_changed: Callable[[], object]) -> None:
         self._database_url = database_url
@@ -88,18 +115,42 @@ class ChangeListener:
                 self._closed.wait(_QUIET_SECONDS)
 
     def _hear(self) -> None:
-        with _listening(self._database_url) as connection:
-            while not self._closed.is_set():
-                if any(connection.notifies(timeout=_LOOK_SECONDS, stop_after=1)):
-                    self._when_changed()
-                    self._closed.wait(_QUIET_SECONDS)
+        connection, listens = _listening(self._database_url)
+        with connection:
+            self._when_changed()
+            if listens:
+                self._wait_for_notices(connection)
+            else:
+                self._ask_every_second(connection)
+
+    def _wait_for_notices(self, connection: psycopg.Connection[Any]) -> None:
+        while not self._closed.is_set():
+            if any(connection.notifies(timeout=_LOOK_SECONDS, stop_after=1)):
+                self._when_changed()
+                self._closed.wait(_QUIET_SECONDS)
+
+    def _ask_every_second(self, connection: psycopg.Connection[Any]) -> None:
+        _logger.warning(
+            "HEARTBEAT_DATABASE_URL leads through a pooler that shares sessions, through which "
+            "nobody can listen: the API asks for changes instead"
+        )
+        known = None
+        while not self._closed.wait(_QUIET_SECONDS):
+            now = connection.execute(_COMMITTED).fetchone()
+            if now != known:
+                known = now
+                self._when_changed()
 
 
-def _listening(database_url: str) -> psycopg.Connection[Any]:
-    connection = connect_listener(database_url)
+def _listening(database_url: str) -> tuple[psycopg.Connection[Any], bool]:
+    """A connection, and whether it listens; through a pooler that shares sessions none can."""
+    connection = connect_alone(database_url)
     try:
+        if shares_sessions(connection, database_url):
+            return connection, False
+        begin(connection)
         connection.execute(_LISTEN)
-    except psycopg.Error:
+    except BaseException:
         connection.close()
         raise
-    return connection
+    return connection, True

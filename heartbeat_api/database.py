@@ -1,61 +1,56 @@
 """The marts database as the API uses it: short, read-only but for operators, sometimes away."""
 
-from collections.abc import Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from typing import Any, TypeVar
 
 import psycopg
-from psycopg_pool import ConnectionPool
 
-from heartbeat.postgres_session import Session, begin, with_parameters
 from heartbeat.schema.version import SchemaVersionError, require_version
+from heartbeat_api.absence import Absence
+from heartbeat_api.session_pool import SessionPool
+from heartbeat_api.standby import Position, Standby, read_position
 
-_PATIENCE_SECONDS = 2.0
-_CONNECT_SECONDS = "2"
-_SETTINGS = {
-    "default_transaction_read_only": "on",
-    "default_transaction_isolation": "repeatable read",
-    "statement_timeout": "5s",
-}
-
-_READ_WRITE = b"set transaction isolation level read committed, read write"
+Answer = TypeVar("Answer")
 
 
 class UnavailableError(Exception):
     """What a request needs does not answer now, or has a schema `heartbeat` of another version."""
 
 
-class ApiSession(Session):
-    """A session that requests wait for: a server that is frozen is away, too."""
-
-    # longer than a statement may take, and much shorter than a load waits
-    longest_silence = 7.0
+class StandbyReadError(UnavailableError):
+    """A read of the standby broke off; the next one goes to the primary, where there is one."""
 
 
 class Database:
-    """A small pool that connects on demand and again after a restart of the server."""
+    """Marts: one server, or a primary with a standby that is read where it is as new.
 
-    def __init__(self, url: str) -> None:
-        self._pool = ConnectionPool(
-            with_parameters(url, connect_timeout=_CONNECT_SECONDS),
-            connection_class=ApiSession,
-            kwargs={"autocommit": True},
-            configure=_configure,
-            min_size=0,
-            max_size=4,
-            open=False,
-            timeout=_PATIENCE_SECONDS,
-            reconnect_timeout=_PATIENCE_SECONDS,
-            check=ConnectionPool.check_connection,
-        )
+    Every read asks the primary first how far its log has come, so that a standby is never seen to
+    be older than what anybody was told. Without a primary it is read as of what was asked last.
+    """
+
+    def __init__(self, url: str, standby_url: str | None = None) -> None:
+        self._primary = SessionPool(url)
+        self._standby = Standby(standby_url) if standby_url else None
+        self._absence = Absence(url)
+        self._position: Position | None = None
+
+    @property
+    def has_standby(self) -> bool:
+        """Whether reads can go on without the primary."""
+        return self._standby is not None
 
     def open(self) -> None:
-        """Start the pool; the server need not be there yet."""
-        self._pool.open(wait=False)
+        """Start the pools; the servers need not be there yet."""
+        for pool in (self._primary, self._standby):
+            if pool is not None:
+                pool.open()
 
     def close(self) -> None:
         """Close every connection."""
-        self._pool.close()
+        for pool in (self._primary, self._standby):
+            if pool is not None:
+                pool.close()
 
     @contextmanager
     def reading(self) -> Iterator[psycopg.Connection[Any]]:
@@ -64,40 +59,92 @@ class Database:
         Raises UnavailableError, whose message is the reason, when the read fails, or when the
         schema is of another version than this code.
         """
-        with self._transaction() as connection:
-            require_version(connection)
+        with ExitStack() as opened:
+            connection = self._replayed(opened)
+            if connection is None:
+                connection = opened.enter_context(self.reading_primary())
+                yield connection
+                return
+            try:
+                with _unavailable_version():
+                    require_version(connection)
+                yield connection
+            except psycopg.Error as error:
+                assert self._standby is not None
+                self._standby.failed(error)
+                raise StandbyReadError(reason_of(error)) from error
+
+    @contextmanager
+    def reading_primary(self) -> Iterator[psycopg.Connection[Any]]:
+        """The same for what a standby does not know, such as who holds a lock."""
+        with _unavailable(), self._asked(), self._primary.reading() as connection:
+            with _unavailable_version():
+                require_version(connection)
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[psycopg.Connection[Any]]:
         """One transaction that may write; raises UnavailableError as `reading` does."""
-        with self._transaction() as connection:
-            connection.execute(_READ_WRITE)
-            require_version(connection)
+        with (
+            _unavailable(only_primary=self.has_standby),
+            self._asked(),
+            self._primary.writing() as connection,
+        ):
+            with _unavailable_version():
+                require_version(connection)
             yield connection
 
-    @contextmanager
-    def _transaction(self) -> Iterator[psycopg.Connection[Any]]:
+    def _replayed(self, opened: ExitStack) -> psycopg.Connection[Any] | None:
+        """A transaction of the standby; None: read the primary."""
+        if self._standby is None:
+            return None
         try:
-            with self._pool.connection() as connection:
-                yield connection
-        except psycopg.Error as error:
-            raise UnavailableError(reason_of(error)) from error
-        except SchemaVersionError as error:
-            raise UnavailableError(str(error)) from error
+            with self._asked(), self._primary.session() as connection:
+                self._position = read_position(connection)
+            alone = False
+        except psycopg.Error:
+            alone = True
+        return self._standby.reading(opened, self._position, alone=alone)
+
+    @contextmanager
+    def _asked(self) -> Iterator[None]:
+        """The primary is used; where reads go on without it, none waits long for it."""
+        if self._standby is None:
+            yield
+            return
+        self._absence.check()
+        try:
+            yield
+        except psycopg.OperationalError as error:
+            self._absence.notice(error)
+            raise
 
 
-def connect_listener(url: str) -> ApiSession:
-    """A session of its own, in autocommit; raises psycopg.Error."""
-    parameters = with_parameters(url, connect_timeout=_CONNECT_SECONDS)
-    session = ApiSession.connect(parameters, autocommit=True)
-    begin(session)
-    return session
+def read_again(read: Callable[[], Answer]) -> Answer:
+    """What `read` gives; once more where the standby broke it off. Raises UnavailableError."""
+    try:
+        return read()
+    except StandbyReadError:
+        return read()
 
 
-def _configure(session: Session) -> None:
-    begin(session, _SETTINGS)
-    session.autocommit = False
+@contextmanager
+def _unavailable(*, only_primary: bool = False) -> Iterator[None]:
+    try:
+        yield
+    except psycopg.Error as error:
+        reason = reason_of(error)
+        if only_primary:
+            reason = f"this needs the primary database, reads go on without it: {reason}"
+        raise UnavailableError(reason) from error
+
+
+@contextmanager
+def _unavailable_version() -> Iterator[None]:
+    try:
+        yield
+    except SchemaVersionError as error:
+        raise UnavailableError(str(error)) from error
 
 
 def reason_of(error: psycopg.Error) -> str:

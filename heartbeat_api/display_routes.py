@@ -13,6 +13,7 @@ from heartbeat_api.answers import DisplaysDocument
 from heartbeat_api.api_document import BODY_REFUSALS, reads
 from heartbeat_api.displays import SCREEN_COOKIE, TooManyDisplaysError
 from heartbeat_api.document import DocumentResponse
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.state import State
 from heartbeat_web.request_head import is_address
 
@@ -25,7 +26,9 @@ _REFUSALS = (
     HTTPStatus.TOO_MANY_REQUESTS,
     *BODY_REFUSALS,
 )
-router = APIRouter(prefix="/api/displays", default_response_class=DocumentResponse)
+router = APIRouter(
+    prefix="/api/displays", default_response_class=DocumentResponse, route_class=RereadingRoute
+)
 
 
 def _no_address(name: str) -> str:

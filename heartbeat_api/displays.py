@@ -4,7 +4,6 @@ import logging
 import secrets
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
 from datetime import datetime, timedelta
 
 from fastapi import Request
@@ -47,7 +46,10 @@ class TooManyDisplaysError(Exception):
 
 
 class Displays:
-    """Takes any number of beats and stores the last of each screen, at most every 5 seconds."""
+    """Takes any number of beats and stores the last of each screen, at most every 5 seconds.
+
+    While the database is away it keeps them, so that no screen looks dark for that.
+    """
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -95,15 +97,16 @@ class Displays:
             with self._lock:
                 beats, self._beats = self._beats, {}
             if beats:
-                self._try_to_store(list(beats.values()))
+                self._try_to_store(beats)
 
-    def _try_to_store(self, beats: Sequence[Beat]) -> None:
+    def _try_to_store(self, beats: dict[tuple[str, str], Beat]) -> None:
         try:
             with self._database.writing() as connection:
-                stored = store_beats(connection, beats)
+                stored = store_beats(connection, beats.values())
         except UnavailableError as unavailable:
-            # the screens report again in half a minute
-            _logger.warning("The beats of %d screens are lost: %s", len(beats), unavailable)
+            _logger.warning("The beats of %d screens wait: %s", len(beats), unavailable)
+            with self._lock:
+                self._beats = {**beats, **self._beats}
             return
         with self._lock:
             self._screens = stored.screens

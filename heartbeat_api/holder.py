@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 _LIFETIME_SECONDS = 1.0
 _OLDEST_SECONDS = 2.0
+_PATIENCE_WHILE_AWAY_SECONDS = 1.0
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,9 @@ class Holder(Generic[Value]):
     With `changed`, which says whether anything has changed since it was last called, no request
     gets a reading from before a change that was there when it asked: it waits for a look that
     begins after it, which all who ask meanwhile share, and for a read where the look found one.
+
+    After a read that failed requests wait a second at most, and are told the last good value: a
+    server that is frozen must not keep each of them as long as a wall waits for an answer.
     """
 
     def __init__(
@@ -84,15 +88,20 @@ class Holder(Generic[Value]):
 
     def reading(self, patience_seconds: float | None = None) -> Reading[Value]:
         """The present reading; who has little patience may get an older one."""
-        wait(self._awaited(), patience_seconds)
+        wait(self._awaited(), self._patience(patience_seconds))
         return self._held
 
     async def read(self, patience_seconds: float | None = None) -> Reading[Value]:
         """The present reading, without a thread of its own."""
         # a request that is given up must not take along what others wait for: no wait_for here
         if awaited := [asyncio.wrap_future(each) for each in self._awaited()]:
-            await asyncio.wait(awaited, timeout=patience_seconds)
+            await asyncio.wait(awaited, timeout=self._patience(patience_seconds))
         return self._held
+
+    def _patience(self, seconds: float | None) -> float | None:
+        if self._held.value is None or self._held.failure is None:
+            return seconds
+        return min(_PATIENCE_WHILE_AWAY_SECONDS, seconds or _PATIENCE_WHILE_AWAY_SECONDS)
 
     def _awaited(self) -> list[Future[None]]:
         """What a request must wait for; begins a read when it is time, and a look if need be."""

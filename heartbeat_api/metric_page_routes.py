@@ -33,11 +33,12 @@ from heartbeat_api.metric_page import (
 )
 from heartbeat_api.page_routes import FRESH
 from heartbeat_api.refresh_routes import request_refresh
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.state import Actor, ApiState, State
 from heartbeat_api.template import render
 from heartbeat_api.watchlist_routes import change_watchlist
 
-router = APIRouter(prefix="/m/{code}", include_in_schema=False)
+router = APIRouter(prefix="/m/{code}", include_in_schema=False, route_class=RereadingRoute)
 
 
 @router.get("")

@@ -24,12 +24,13 @@ from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse, document
 from heartbeat_api.holder import Reading
 from heartbeat_api.representation import Representation, version_of
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.snapshot import Snapshot
 from heartbeat_api.state import Actor, ApiState, State
 
 _JOB_PATIENCE_SECONDS = 0.25
 
-router = APIRouter(default_response_class=DocumentResponse)
+router = APIRouter(default_response_class=DocumentResponse, route_class=RereadingRoute)
 
 Line = Annotated[Amount | None, Query()]
 Days = Annotated[int | None, Query(ge=1, description="Only the last days that have a value.")]

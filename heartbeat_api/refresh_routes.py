@@ -17,9 +17,12 @@ from heartbeat_api.active_job import ActiveJob
 from heartbeat_api.api_document import BODY_REFUSALS, reads, writes
 from heartbeat_api.database import UnavailableError
 from heartbeat_api.document import DocumentResponse
+from heartbeat_api.reread import RereadingRoute
 from heartbeat_api.state import Actor, ApiState, State
 
-router = APIRouter(prefix="/api/metrics", default_response_class=DocumentResponse)
+router = APIRouter(
+    prefix="/api/metrics", default_response_class=DocumentResponse, route_class=RereadingRoute
+)
 
 ONE_AT_A_TIME = CapacityLimiter(1)
 """Who asks for a refresh waits here without a thread, which the readers of the wall need."""

@@ -10,6 +10,7 @@ from heartbeat.audit.audit_view import AuditRegistry, read_audit_registry
 from heartbeat.judgement.signal import Signal
 from heartbeat.landing.landing_state import (
     LandingState,
+    LeftAttempts,
     read_landing_state,
     read_left_attempts,
 )
@@ -17,7 +18,7 @@ from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_p
 from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
 from heartbeat.metrics.watchlists import Watchlists, read_watchlists
 from heartbeat.platform_state import DiskSpace, read_disks
-from heartbeat_api.database import Database
+from heartbeat_api.database import Database, UnavailableError
 
 _NO_CUTS = AuditRegistry(())
 _NOTHING_LANDS = LandingState()
@@ -70,8 +71,7 @@ class Snapshot:
 def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
     """Read all metrics in one transaction; raises UnavailableError."""
     now = datetime.now(UTC)
-    with database.reading() as connection:
-        left = read_left_attempts(connection)
+    left = _left_attempts(database)
     with database.reading() as connection:
         return Snapshot(
             as_of=now,
@@ -83,3 +83,14 @@ def read_snapshot(database: Database, zone: ZoneInfo) -> Snapshot:
             landing=read_landing_state(connection, left),
             disks=read_disks(connection),
         )
+
+
+def _left_attempts(database: Database) -> LeftAttempts:
+    """Asked of the primary, which alone knows its locks; without it nobody knows."""
+    try:
+        with database.reading_primary() as connection:
+            return read_left_attempts(connection)
+    except UnavailableError:
+        if not database.has_standby:
+            raise
+        return {}

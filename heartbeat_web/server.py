@@ -2,10 +2,12 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, cast
 
 import uvicorn
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from heartbeat_web.whole_response import GatheringTransport
 
 MOST_CONNECTIONS = 1_000
 LONGEST_HEAD = 32_000
@@ -44,7 +46,8 @@ class BoundedProtocol(HttpToolsProtocol):
             transport.abort()
             return
         self._taken = True
-        super().connection_made(transport)
+        gathering = GatheringTransport(transport, self.loop)
+        super().connection_made(cast(asyncio.Transport, gathering))
         self._head_timer = self.loop.call_later(HEAD_SECONDS, self._head_is_late)
         self._stall_timer = self.loop.call_later(_LOOK_SECONDS, self._look_for_unread)
 

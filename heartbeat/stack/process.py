@@ -16,6 +16,7 @@ from heartbeat.json_log import PROCESS_VARIABLE, LogFormat
 from heartbeat.login import Login
 from heartbeat.secret import file_variable
 from heartbeat.settings import DATABASE_URL, Settings, reachable
+from heartbeat.shared_session import refuse_pooler
 from heartbeat.stack.guard import Guarded
 from heartbeat.stack.process_secrets import DAGSTER_DATABASE_URL, only_needed
 from heartbeat.stack.schema_wait import wait_for_schema
@@ -29,7 +30,7 @@ DAEMON = "daemon"
 """The process that launches runs."""
 
 API = "api"
-"""The process that serves the pages."""
+"""The process that serves the cockpit; the only one that works through a pooler."""
 
 CODE_MODULE = "heartbeat_assets.definitions"
 
@@ -130,10 +131,12 @@ def become(name: str, settings: Settings, *, end_runs: bool = False) -> None:
     """Replace this process by the guard of the named one.
 
     All but the API wait for the migration first; the API answers meanwhile, with the reason.
-    With `end_runs` whoever stops the daemon also stops the workers of its runs.
+    With `end_runs` whoever stops the daemon also stops the workers of its runs. Raises
+    SharedSessionError where it needs sessions of its own and the database URL gives none.
     """
     process = process_named(name, settings)
     if name != API:
+        refuse_pooler(settings.dagster_login_url)
         wait_for_schema(settings.login_url(Login.DAGSTER), name)
     write_dagster_home(settings)
     guarded = Guarded(

@@ -11,6 +11,7 @@ from heartbeat.settings import (
     DAGSTER_TOKEN,
     DATABASE_URL,
     OPERATOR_TOKENS,
+    READ_DATABASE_URL,
     SECRET_VARIABLES,
     Settings,
 )
@@ -59,6 +60,8 @@ def without_secrets(environment: Mapping[str, str], settings: Settings) -> tuple
 
 def _needed(name: str, settings: Settings) -> Iterator[str]:
     yield from (login.password_variable for login in _LOGINS[name])
+    if Login.API in _LOGINS[name]:
+        yield READ_DATABASE_URL
     if name in _ASKED_TO_WRITE:
         yield from (OPERATOR_TOKENS, DAGSTER_TOKEN)
     if name == _LANDS:

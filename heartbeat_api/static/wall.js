@@ -7,6 +7,8 @@ const ABORT = 8_000;
 const FIRST_PAGE = 20_000;
 const NEXT_PAGE = 12_000;
 const PAUSE = 60_000;
+const ASKED = 10_000;
+const LEFT_ALONE = 8;
 
 const $ = (id) => document.getElementById(id);
 const all = (selector) => [...document.querySelectorAll(selector)];
@@ -25,6 +27,8 @@ let polling = false;
 let again = false;
 let refreshing = false;
 let pageDue = 0;
+let askedUntil = 0;
+let others = 0;
 
 async function poll() {
   if (polling) return void (again = true);
@@ -52,7 +56,8 @@ async function poll() {
 
 function delay() {
   if (missed) return Math.min(120_000, 10_000 * 1.35 ** (missed - 1));
-  return $("progress").hidden ? POLL * (0.9 + Math.random() / 5) : POLL_JOB;
+  const waits = $("progress").hidden && elapsed() > askedUntil && !others;
+  return waits ? POLL * (0.9 + Math.random() / 5) : POLL_JOB;
 }
 
 // the page, or null while it is still the one shown
@@ -67,7 +72,9 @@ async function pageOnce() {
   const text = await response.text();
   if (response.status !== 304 && !response.ok) throw new Error(response.statusText);
   keepTime(response);
-  return response.status === 304 ? null : parsed(text);
+  if (response.status !== 304) return parsed(text);
+  others = 0;
+  return null;
 }
 
 function parsed(text) {
@@ -78,7 +85,8 @@ function parsed(text) {
 }
 
 async function apply(page) {
-  if (page.body.dataset.build !== data.build) return reload();
+  if (page.body.dataset.build !== data.build) return meet(page.body.dataset.build);
+  others = 0;
   // all at once, when the refresh has ended
   if (refreshing) return;
   for (const id of ["counts", "notice", "data", "told"]) {
@@ -90,6 +98,17 @@ async function apply(page) {
   data.reloadAt = page.body.dataset.reloadAt;
   version = page.body.dataset.version;
   swap(page.querySelector("main"));
+}
+
+// during a deploy two builds answer by turns: go to a new one once, and to one
+// that was met before only when the own one answers no more
+function meet(build) {
+  const met = (sessionStorage.builds ?? "").split(" ");
+  others += 1;
+  if (met.includes(build) && others < LEFT_ALONE) return;
+  others = 0;
+  sessionStorage.builds = [...met, data.build, build].slice(-20).join(" ");
+  return reload();
 }
 
 function swap(main) {
@@ -150,7 +169,11 @@ async function refreshAll(event) {
   const answer = await fetch("/refresh", { method: "POST", redirect: "manual" });
   // a redirect that is not followed has no status
   if (answer.status) write($("job"), ` · ${(await answer.json()).detail}`);
-  else poll();
+  else {
+    // another process may answer, which does not know of it yet
+    askedUntil = elapsed() + ASKED;
+    poll();
+  }
 }
 
 let shown = 0;

@@ -17,6 +17,7 @@ class Dagster(BaseHTTPRequestHandler):
     status: ClassVar[str] = "STARTED"
     metrics: ClassVar[tuple[str, ...]] = ()
     tables: ClassVar[tuple[str, ...]] = ()
+    launches: ClassVar[int] = 0
     location: ClassVar[dict[str, Any]] = {}
     beat: ClassVar[datetime | None] = None
     created: ClassVar[datetime | None] = None
@@ -43,6 +44,8 @@ class Dagster(BaseHTTPRequestHandler):
             beats = {"daemonType": "SCHEDULER", "required": True, "lastHeartbeatTime": beat}
             return {"instance": {"daemonHealth": {"allDaemonStatuses": [beats]}}}
         if "launchRun" in query:
+            Dagster.launches += 1
+            Dagster.status = "QUEUED"
             return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": JOB}}}
         if "Failure" in query:
             return {"runOrError": {"eventConnection": {"events": []}}}
@@ -75,6 +78,7 @@ class Dagster(BaseHTTPRequestHandler):
 def dagster(*metrics: str) -> Iterator[str]:
     """Serve one whose graph has those metrics and whose run is going on; gives its address."""
     Dagster.status, Dagster.metrics, Dagster.tables = "STARTED", metrics, ()
+    Dagster.launches = 0
     Dagster.location = {"__typename": "RepositoryLocation", "repositories": []}
     Dagster.beat = Dagster.created = None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)

@@ -25,7 +25,7 @@ from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.metrics.metric_view import MetricView, read_metrics
 from heartbeat.schema.migration import migrate
 from heartbeat.settings import Settings
-from heartbeat_api.database import ApiSession
+from heartbeat_api.session_pool import ApiSession
 from tests.unit.heartbeat_api.served import api_on, served
 from tests.unit.heartbeat_api.stored_metrics import USUAL_WALL, StoredMetric, calm, store
 

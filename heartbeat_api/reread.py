@@ -1,0 +1,29 @@
+"""Routes whose reads are made again where the standby broke them off."""
+
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+from fastapi import Request, Response
+from fastapi.routing import APIRoute
+
+from heartbeat_api.database import StandbyReadError
+
+_READS = {"GET", "HEAD"}
+
+
+class RereadingRoute(APIRoute):
+    """A route that answers a read once more, then from the primary where there is one."""
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """What answers a request."""
+        answer = super().get_route_handler()
+
+        async def answer_again(request: Request) -> Response:
+            try:
+                return await answer(request)
+            except StandbyReadError:
+                if request.method not in _READS:
+                    raise
+                return await answer(request)
+
+        return answer_again
