@@ -20,10 +20,6 @@ from heartbeat.metrics.platform_metrics import FOLDER
 from tests.acceptance.process_tree import CHILD, FORK_SERVER, ProcessTree
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
 
-LAUNCH = """mutation { launchRun(executionParams: {selector: {
-  repositoryLocationName: "heartbeat", repositoryName: "__repository__", jobName: "refresh"
-}}) { __typename } }"""
-
 
 @pytest.fixture
 def short_folder() -> Iterator[Path]:
@@ -295,7 +291,9 @@ def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up
     up.start()
     up.wait_for("the bank is there")
     up.wait_for("Up to date")
-    up.graphql(LAUNCH)
+    asked = {"metric_ids": "all", "trigger": "api"}
+    address = f"http://127.0.0.1:{up.ports['API']}/api/metrics/recompute"
+    httpx.post(address, json=asked, timeout=60).raise_for_status()
     before = up.api("/api/metrics")["metrics"]
     started = "{ runsOrError(filter: {statuses: [STARTED]}) { ... on Runs { results { id } } } }"
     up.wait_until(lambda: up.graphql(started)["runsOrError"]["results"] != [], "started run")
@@ -305,8 +303,8 @@ def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up
 
     up.start()
     up.wait_for("Up to date")
-    run = up.graphql(f'{{ runOrError(runId: "{interrupted}") {{ ... on Run {{ status }} }} }}')
-    assert run["runOrError"]["status"] == "FAILURE"
+    run = f'{{ runOrError(runId: "{interrupted}") {{ ... on Run {{ status }} }} }}'
+    up.wait_until(lambda: up.graphql(run)["runOrError"]["status"] == "FAILURE", "end of the run")
     after = up.api("/api/metrics")["metrics"]
     assert {m["metric_id"] for m in after} == {m["metric_id"] for m in before}
     assert [m["metric_id"] for m in after if m["signal"] != "ok"] == []
