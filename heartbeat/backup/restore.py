@@ -24,6 +24,7 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.postgres_session import connect
 from heartbeat.schema.migration import MIGRATION_LOCK
 from heartbeat.schema.version import KNOWN_VERSION
+from heartbeat.sql import platform_statements
 
 _CHUNK_BYTES = 1 << 20
 _TIMEOUT_SETTING = b"SET transaction_timeout = 0;\n"
@@ -33,6 +34,7 @@ _INTERNAL_OPTION = re.compile(
 )
 """What some servers (15.20) note at columns for themselves, pg_dump 18 writes, and none accepts."""
 
+_LOGINS = platform_statements("logins")
 _READY = b"ready to commit"
 _ERROR = re.compile(r"^(?:psql:.*?: )?(?:ERROR|FATAL):\s*(.*)", re.MULTILINE)
 
@@ -113,6 +115,8 @@ def _before(content: Manifest) -> Iterator[sql.Composable]:
     yield from _told("memberships", content.memberships)
     yield from _told("owners", sorted({each["role"] for each in content.owners}))
     yield _statement("make_roles")
+    # memberships of the restoring owner among them, who is another one than that of the file
+    yield sql.SQL(_LOGINS["roles"])
 
 
 def _after(content: Manifest) -> Iterator[sql.Composable]:

@@ -1,8 +1,11 @@
 """Which version of the schema `heartbeat` this code knows, and which one a database has."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import psycopg
 from psycopg import Connection
 
 from heartbeat.errors import HeartbeatError
@@ -12,6 +15,8 @@ VERSIONS = Path(__file__).parent / "versions"
 
 KNOWN_VERSION = max(path.name[:4] for path in VERSIONS.glob("[0-9]*.sql"))
 """The version that this code reads and writes."""
+
+_FIRST_WITH_LOGINS = "0012"
 
 HAS_VERSION = "select to_regclass('heartbeat.schema_version') is not null"
 READ_VERSION = "select max(version_num) from heartbeat.schema_version"
@@ -52,10 +57,11 @@ def refuse_other(found: str | None) -> None:
 
 def read_version(connection: Connection[Any]) -> str | None:
     """The version that a database has; None where no migration has run."""
-    there = connection.execute(HAS_VERSION.encode()).fetchone()
-    if not there or not there[0]:
-        return None
-    row = connection.execute(READ_VERSION.encode()).fetchone()
+    with _before_logins():
+        there = connection.execute(HAS_VERSION.encode()).fetchone()
+        if not there or not there[0]:
+            return None
+        row = connection.execute(READ_VERSION.encode()).fetchone()
     return row[0] if row else None
 
 
@@ -65,5 +71,18 @@ def require_version(connection: Connection[Any]) -> None:
     One statement, in the caller's transaction: what the transaction reads after it is of that
     version. Raises psycopg.errors.UndefinedTable where no migration has run.
     """
-    row = connection.execute(READ_VERSION.encode()).fetchone()
+    with _before_logins():
+        row = connection.execute(READ_VERSION.encode()).fetchone()
     refuse_other(row[0] if row else None)
+
+
+@contextmanager
+def _before_logins() -> Iterator[None]:
+    """A schema that lets none of the logins in is of a version that knew none of them."""
+    try:
+        yield
+    except psycopg.errors.InsufficientPrivilege as error:
+        raise SchemaOlderError(
+            f"the schema is older than {_FIRST_WITH_LOGINS}, this version of Heartbeat needs "
+            f"{KNOWN_VERSION}; run `heartbeat migrate`"
+        ) from error

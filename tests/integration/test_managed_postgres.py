@@ -62,6 +62,7 @@ def plain(owner_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Se
     monkeypatch.setenv("HEARTBEAT_PROJECT", str(tmp_path / "project"))
     monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "home"))
     monkeypatch.setenv("HEARTBEAT_DATABASE_URL", owner_url)
+    monkeypatch.setenv("HEARTBEAT_LOOPBACK_WRITES", "yes")
     return Settings.load()
 
 

@@ -234,7 +234,7 @@ def held_by(session: extensions.connection) -> dict[str, str]:
 
 def test_the_settings_survive_an_error_inside_of_dlt(project: Settings, hostile: Defaults) -> None:
     hostile(project.database_url)
-    credentials = MartsCredentials(project.database_url, "30s")
+    credentials = MartsCredentials(project.database_url, "30s", "5min")
     capabilities = destination.marts().capabilities()
     with MartsSqlClient("bank_core", "bank_core_staging", credentials, capabilities) as client:
         before = held_by(client.native_connection)
