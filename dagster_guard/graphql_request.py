@@ -10,6 +10,9 @@ from graphql import GraphQLError, OperationDefinitionNode, OperationType, parse
 from heartbeat_web.refusal import Refusal
 
 _MOST_FIELDS = 10
+_LONGEST_QUERY = 60_000
+_MOST_TOKENS = 10_000
+"""Several times what the largest query of Dagster's own pages has."""
 _READS = frozenset({OperationType.QUERY, OperationType.SUBSCRIPTION})
 
 
@@ -21,8 +24,12 @@ def changes_something(query: object) -> bool:
     """
     if not isinstance(query, str):
         return False
+    if len(query) > _LONGEST_QUERY:
+        detail = f"the query has more than {_LONGEST_QUERY:,} characters; put values into variables"
+        raise Refusal(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, detail)
     try:
-        document = parse(query, no_location=True)
+        # who asks is not known yet, and other requests wait for this one
+        document = parse(query, no_location=True, max_tokens=_MOST_TOKENS)
     except GraphQLError as error:
         detail = f"the query is no GraphQL: {error.message[:200]}"
         raise Refusal(HTTPStatus.BAD_REQUEST, detail) from error

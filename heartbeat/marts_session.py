@@ -8,6 +8,7 @@ would keep the second waiting behind it, and no deadlock would be seen.
 """
 
 import re
+import time
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from datetime import datetime
@@ -43,6 +44,9 @@ _DURATION = re.compile(r"(\d+(?:\.\d+)?) ?(us|ms|s|min|h|d)?", re.ASCII)
 _UNIT_SECONDS = {"us": 1e-6, "ms": 1e-3, "s": 1.0, "min": 60.0, "h": 3600.0, "d": 86400.0}
 
 _T = TypeVar("_T")
+
+_STATEMENTS = platform_statements("reader")
+_ENDING_LOOKS, _ENDING_LOOK_SECONDS = 50, 0.1
 
 _NEVER_LANDED = platform_statements("table_load")["never_landed"].encode()
 
@@ -186,12 +190,14 @@ def _reader(
     try:
         yield session
     finally:
-        if session.closed or session.info.transaction_status == TransactionStatus.ACTIVE:
-            _terminate(checking, backend)
+        given_up = session.closed or session.info.transaction_status == TransactionStatus.ACTIVE
         # neither a NOTIFY nor a LISTEN of an author's takes effect
         with suppress(psycopg.Error):
-            session.rollback()
+            if not given_up:
+                session.rollback()
         session.close()
+        if given_up:
+            _terminate(checking, backend)
 
 
 def reader_settings(settings: Settings, as_of: datetime) -> Mapping[str, str]:
@@ -301,14 +307,24 @@ def _seconds(duration: str) -> float:
 
 
 def _terminate(connection: Connection[Any], backend: int) -> None:
-    """End a session that its client has given up, before the tables that it reads are let go."""
-    with suppress(psycopg.Error):
-        connection.rollback()
-        connection.execute(
-            "select pg_catalog.pg_terminate_backend(pid) from pg_catalog.pg_stat_activity "
-            "where pid = %s and usename = %s",
-            [backend, Login.READER.value],
-        )
+    """End a session that its client has given up, before the tables that it reads are let go.
+
+    Raises QueryError for one that goes on all the same: some functions of Postgres, `translate`
+    among them, hear nothing until they have ended.
+    """
+    connection.rollback()
+    connection.autocommit = True
+    asked = {"pid": backend, "login": Login.READER.value}
+    connection.execute(_STATEMENTS["end_reader"].encode(), asked)
+    for _ in range(_ENDING_LOOKS):
+        if connection.execute(_STATEMENTS["reader_lives"].encode(), asked).fetchone() != (True,):
+            return
+        time.sleep(_ENDING_LOOK_SECONDS)
+    raise QueryError(
+        f"process {backend} of the marts server goes on with the query and cannot be ended from "
+        "here; it keeps a processor busy and its tables locked until it has ended, or until the "
+        "server is restarted"
+    )
 
 
 def present_tables(

@@ -5,6 +5,7 @@ know is told by `confine`, not passed over in silence.
 """
 
 import ctypes
+import errno
 import os
 import resource
 import signal
@@ -18,7 +19,10 @@ from typing import Final
 from heartbeat.audit.system_call import (
     ARCHITECTURES,
     CLONE,
+    FCNTL,
+    IOCTL,
     KILL,
+    MMAP,
     NETWORK_ERROR,
     OPEN,
     OPENAT,
@@ -133,6 +137,11 @@ _X32_CALLS = 0x40000000
 _CLONE_THREAD = 0x00010000
 _WRITING = os.O_ACCMODE | os.O_CREAT | os.O_TRUNC | (getattr(os, "O_TMPFILE", 0) & ~os.O_DIRECTORY)
 
+# who gets a signal when a descriptor is ready, and which; leases and locks of files of others
+_SIGNALLING_FCNTL = (8, 10, 15, 1024, 1026)  # F_SETOWN, F_SETSIG, F_SETOWN_EX, F_SETLEASE, F_NOTIFY
+_SIGNALLING_IOCTL = (0x8901, 0x8902)  # FIOSETOWN, SIOCSPGRP
+_SHARED_MEMORY = 0x01 | 0x20  # MAP_SHARED, MAP_ANONYMOUS: neither a limit nor a count holds it
+
 _Instruction = tuple[int, int, int, int]
 """Its code, how many to jump over where it holds and where not, and its constant."""
 
@@ -176,6 +185,22 @@ def _program(machine: str, own_pid: int) -> Iterator[_Instruction]:
             (_RETURN, 0, 0, _ERROR | error),
         ]
         yield from _on(call.number(machine), block)
+    for call, commands in ((FCNTL, _SIGNALLING_FCNTL), (IOCTL, _SIGNALLING_IOCTL)):
+        refused = [
+            part
+            for command in commands
+            for part in ((_EQUAL, 0, 1, command), (_RETURN, 0, 0, _ERROR | PROGRAM_ERROR))
+        ]
+        block = [(_LOAD, 0, 0, _argument(1)), *refused, (_RETURN, 0, 0, _ALLOW)]
+        yield from _on(call.number(machine), block)
+    shared = [
+        (_LOAD, 0, 0, _argument(3)),
+        (_AND, 0, 0, _SHARED_MEMORY),
+        (_EQUAL, 0, 1, _SHARED_MEMORY),
+        (_RETURN, 0, 0, _ERROR | errno.ENOMEM),
+        (_RETURN, 0, 0, _ALLOW),
+    ]
+    yield from _on(MMAP.number(machine), shared)
     # a pair of streams reaches nobody else; a datagram could be sent to any socket
     pair = [
         (_LOAD, 0, 0, _argument(1)),

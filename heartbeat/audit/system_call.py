@@ -73,6 +73,16 @@ REFUSED: Final[Mapping[int, tuple[SystemCall, ...]]] = {
         utimensat 280 88
         setxattr 188 5
         lsetxattr 189 6
+        fsetxattr 190 7
+        setxattrat 463 463
+        removexattr 197 14
+        lremovexattr 198 15
+        fremovexattr 199 16
+        removexattrat 466 466
+        file_setattr 469 469
+        fchmod 91 52
+        fchown 93 55
+        flock 73 32
     """),
     # a filter cannot see their arguments; glibc falls back to clone and openat
     errno.ENOSYS: _calls("""
@@ -157,4 +167,7 @@ CLONE = SystemCall("clone", 56, 220)
 KILL = SystemCall("kill", 62, 129)
 TGKILL = SystemCall("tgkill", 234, 131)
 PRCTL = SystemCall("prctl", 157, 167)
+FCNTL = SystemCall("fcntl", 72, 25)
+IOCTL = SystemCall("ioctl", 16, 29)
+MMAP = SystemCall("mmap", 9, 222)
 PRLIMIT = SystemCall("prlimit64", 302, 261)

@@ -35,6 +35,12 @@ _INTERNAL_OPTION = re.compile(
 """What some servers (15.20) note at columns for themselves, pg_dump 18 writes, and none accepts."""
 
 _LOGINS = platform_statements("logins")
+_NAME = r'(?:[a-z_][a-z0-9_$]*|"(?:[^"\x00-\x1f\\]|"")+")'
+_GIVES_TO_A_ROLE = re.compile(
+    rf"alter (?:schema|table|view|materialized view|sequence|foreign table|routine|type) "
+    rf"{_NAME}(?:\.{_NAME})?(?:\((?:{_NAME}|[ ,.\[\]])*\))? owner to {_NAME}"
+)
+"""The statements that are written for `owners`: psql carries them out."""
 _READY = b"ready to commit"
 _ERROR = re.compile(r"^(?:psql:.*?: )?(?:ERROR|FATAL):\s*(.*)", re.MULTILINE)
 
@@ -55,6 +61,10 @@ def restore_backup(database_url: str, file: Path) -> Manifest:
         raise BackupFileError(
             f"{file} holds the schema at {content.schema_version}, this version of Heartbeat "
             f"knows {KNOWN_VERSION}; install the newer version"
+        )
+    if not all(_GIVES_TO_A_ROLE.fullmatch(each["statement"]) for each in content.owners):
+        raise BackupFileError(
+            f"{file} holds a statement that no backup writes; restore only files that you made"
         )
     programs = client_programs(
         content.client_version,

@@ -401,8 +401,17 @@ def test_a_file_that_cannot_be_restored_from_is_one_clear_line(
         "shorter": (content[:600], "is no whole backup"),
         "damaged": (_flipped(content), "is damaged"),
         "another": (_other_archive(), "is no whole backup"),
+        "a statement of somebody's": (
+            _with_manifest(
+                content,
+                owners=[
+                    {"role": "heartbeat_ingest", "statement": "select 1;\n\\! touch x\nselect 1"}
+                ],
+            ),
+            "holds a statement that no backup writes",
+        ),
         "newer": (
-            _with_version(content, "9999"),
+            _with_manifest(content, schema_version="9999"),
             f"holds the schema at 9999, this version of Heartbeat knows {KNOWN_VERSION}",
         ),
     }
@@ -607,7 +616,7 @@ def _other_archive() -> bytes:
     return buffer.getvalue()
 
 
-def _with_version(content: bytes, version: str) -> bytes:
+def _with_manifest(content: bytes, **said: object) -> bytes:
     buffer = BytesIO()
     with (
         tarfile.open(fileobj=BytesIO(content)) as archive,
@@ -618,7 +627,7 @@ def _with_version(content: bytes, version: str) -> bytes:
             assert file is not None
             body = file.read()
             if member.name == "manifest.json":
-                body = json.dumps({**json.loads(body), "schema_version": version}).encode()
+                body = json.dumps({**json.loads(body), **said}).encode()
             member.size = len(body)
             changed.addfile(member, BytesIO(body))
     return buffer.getvalue()

@@ -154,6 +154,26 @@ REFUSED = {
     "writing a file": ("open('/tmp/left', 'w')", WRITING),
     "writing over itself": ("open(__file__, 'a').write('x')", WRITING),
     "removing itself": ("import os; os.remove(__file__)", WRITING),
+    "the rights of a file": (
+        "import os; os.fchmod(os.open(__file__, os.O_RDONLY), 0o777)",
+        WRITING,
+    ),
+    "a lock on a file": (
+        "import fcntl; fcntl.flock(open(__file__), fcntl.LOCK_EX)",
+        WRITING,
+    ),
+    "a signal by a descriptor": (
+        (
+            "import fcntl, signal, socket\n"
+            "one, other = socket.socketpair()\n"
+            "fcntl.fcntl(one, 10, signal.SIGKILL)"
+        ),
+        PROGRAMS,
+    ),
+    "memory that is shared": (
+        "import mmap; mmap.mmap(-1, 2**20)",
+        "Cannot allocate memory",
+    ),
     "a folder": ("import os; os.mkdir('/tmp/left')", WRITING),
     "a file in memory": ("import os; os.memfd_create('m')", PROGRAMS),
     "much memory at once": ("bytearray(10**10)", MEMORY),

@@ -391,6 +391,29 @@ def test_a_session_of_authors_that_is_given_up_ends_at_once(server: Settings) ->
     pytest.fail("the session still runs")
 
 
+def _hang(connection: psycopg.Connection, server: Settings) -> None:
+    """Let it run a function that looks for nothing until it has ended, some seconds later."""
+    connection.pgconn.send_query(
+        b"select length(translate(repeat('x', 20000), repeat('y', 20000), ''))"
+    )
+    connection.pgconn.flush()
+    at_work = "select state = 'active' and query ~ 'translate' from pg_stat_activity where pid = %s"
+    with psycopg.connect(server.database_url, autocommit=True) as owner:
+        while owner.execute(at_work, [connection.info.backend_pid]).fetchone() != (True,):
+            owner.execute("select pg_sleep(0.01)")
+
+
+def test_a_query_that_cannot_be_ended_is_told_with_its_process(
+    server: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("heartbeat.marts_session._ENDING_LOOKS", 3)
+    with (
+        pytest.raises(QueryError, match=r"process \d+ of the marts server goes on with the query"),
+        reading_as_of(server, [FEE], as_of=NOW) as connection,
+    ):
+        _hang(connection, server)
+
+
 def test_the_session_of_authors_reads_what_the_holding_session_saw(server: Settings) -> None:
     with reading_as_of(server, [FEE], as_of=NOW) as connection:
         with psycopg.connect(server.login_url(INGEST), autocommit=True) as landing:

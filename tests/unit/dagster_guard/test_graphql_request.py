@@ -50,6 +50,13 @@ def test_a_document_that_cannot_be_read_is_refused(query: str) -> None:
         changes_something(query)
 
 
+@pytest.mark.parametrize("query", ["{" + " a" * 20_000 + "}", "{ a }" + " " * 60_000])
+def test_a_document_is_only_so_long(query: str) -> None:
+    with pytest.raises(Refusal):
+        changes_something(query)
+    assert not changes_something("{" + " a" * 2_000 + "}")
+
+
 def test_an_address_has_one_query() -> None:
     assert query_of_address(b"query=%7Ba%7D&variables=%7B%7D") == "{a}"
     assert query_of_address(b"operationName=x") is None
