@@ -20,7 +20,7 @@ class LoginFolder:
         file = self.folder / role
         try:
             return file.read_text(encoding="ascii").strip() or None
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise SettingsError(

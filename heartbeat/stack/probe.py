@@ -132,7 +132,8 @@ class Probe:
         from heartbeat.secret import read_secret
 
         given = read_secret(f"{role.upper()}_PASSWORD", self._environment)
-        logins = LoginFolder(Path(self._environment["HEARTBEAT_HOME"]) / "logins")
+        home = self._environment.get("HEARTBEAT_HOME", ".heartbeat")
+        logins = LoginFolder(Path(home) / "logins")
         return logged_in_as(url, role, given or logins.read(role))
 
     def _beats_go_on(self) -> None:

@@ -260,7 +260,7 @@ def test_only_an_operator_asks(bank: RefreshedBank) -> None:
 
 def worker_of(bank: RefreshedBank, job_id: str) -> psutil.Process:
     lock = bank.up.home / "dagster" / "run_workers" / f"{job_id}.worker"
-    return psutil.Process(int(lock.read_text()))
+    return psutil.Process(int(lock.read_text().split()[0]))
 
 
 def test_a_killed_worker_is_a_lost_job_and_the_queue_goes_on(bank: RefreshedBank) -> None:

@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.login_folder import LoginFolder
 from heartbeat.metrics.platform_metrics import FOLDER
 from tests.acceptance.process_tree import CHILD, FORK_SERVER, ProcessTree
 from tests.acceptance.running_stack import HEARTBEAT, PATIENCE_SECONDS, REPOSITORY, Up
@@ -160,7 +161,9 @@ def test_each_process_finds_only_the_secrets_of_its_work(up: Up) -> None:
     found: dict[str, set[str]] = {}
     for process in up.named(""):
         with suppress(psutil.Error):
-            command, variables = " ".join(process.cmdline()), process.environ()
+            # the command of a guard holds that of its process as JSON
+            command = " ".join(process.cmdline()).replace('", "', " ")
+            variables = process.environ()
             kind = next((words for words in FINDS if words in command), command)
             secrets = {
                 name
@@ -230,7 +233,7 @@ def test_a_second_stack_on_the_same_database_is_refused_and_told_whose_it_is(
     up: Up, short_folder: Path
 ) -> None:
     other = Up(short_folder / "home")
-    server = EmbeddedPostgres(up.home / "postgres")
+    server = EmbeddedPostgres(up.home / "postgres", logins=LoginFolder(up.home / "logins"))
     environment = other.environment | {"HEARTBEAT_DATABASE_URL": server.url("marts")}
     refused = run_heartbeat(environment, "up")
     assert refused.returncode == 1
@@ -293,7 +296,8 @@ def test_a_start_after_a_power_cut_in_mid_run_goes_on_with_the_same_state(up: Up
     up.wait_for("Up to date")
     asked = {"metric_ids": "all", "trigger": "api"}
     address = f"http://127.0.0.1:{up.ports['API']}/api/metrics/recompute"
-    httpx.post(address, json=asked, timeout=60).raise_for_status()
+    operator = {"Authorization": "Bearer secret-of-an-operator"}
+    httpx.post(address, json=asked, headers=operator, timeout=60).raise_for_status()
     before = up.api("/api/metrics")["metrics"]
     started = "{ runsOrError(filter: {statuses: [STARTED]}) { ... on Runs { results { id } } } }"
     up.wait_until(lambda: up.graphql(started)["runsOrError"]["results"] != [], "started run")

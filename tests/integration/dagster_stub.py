@@ -41,7 +41,12 @@ class Dagster(BaseHTTPRequestHandler):
             return {"workspaceLocationEntryOrError": entry}
         if "daemonHealth" in query:
             beat = (self.beat or datetime.now(UTC)).timestamp()
-            beats = {"daemonType": "SCHEDULER", "required": True, "lastHeartbeatTime": beat}
+            beats = {
+                "daemonType": "SCHEDULER",
+                "required": True,
+                "healthy": True,
+                "lastHeartbeatTime": beat,
+            }
             return {"instance": {"daemonHealth": {"allDaemonStatuses": [beats]}}}
         if "launchRun" in query:
             Dagster.launches += 1

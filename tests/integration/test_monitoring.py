@@ -96,7 +96,7 @@ def stored(marts: psycopg.Connection) -> None:
     )
     marts.execute(
         "insert into heartbeat.metric_observation (metric_id, as_of, computed_at, seconds, run_id)"
-        " values ('m', now(), now(), 1, 'r')"
+        " select metric_id, now(), now(), 1, 'r' from heartbeat.metric_registry"
     )
     marts.execute(
         "insert into heartbeat.refresh_disk values ('r', %s, now(), now(), 9000, 2000, 8000, 1, 2)",
