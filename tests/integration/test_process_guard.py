@@ -87,7 +87,9 @@ class Watched:
 
 
 @pytest.fixture
-def watched(tmp_path: Path, postgres: EmbeddedPostgres) -> Iterator[Watched]:
+def watched(
+    tmp_path: Path, postgres: EmbeddedPostgres, migrated_template: str
+) -> Iterator[Watched]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
