@@ -5,7 +5,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from heartbeat.settings import Settings
+from heartbeat.login import Login
+from heartbeat.settings import DATABASE_URL, Settings
 from heartbeat.stack.process import DAEMON
 
 _TARGET = "heartbeat.target"
@@ -57,7 +58,7 @@ class _Unit:
 
 _DAGSTER = "HEARTBEAT_DAGSTER_PASSWORD"
 _UNITS: Mapping[str, _Unit] = {
-    "code-location": _Unit("1G", (_DAGSTER,), files=(_SETTINGS, f"-{_SOURCES}")),
+    "code-location": _Unit("1G", (_DAGSTER,)),
     DAEMON: _Unit(
         "3G",
         (
@@ -76,7 +77,8 @@ _UNITS: Mapping[str, _Unit] = {
         ),
     ),
 }
-_OWNER = ("HEARTBEAT_DATABASE_URL",)
+# migrate sets the passwords that the processes log in with
+_OWNER = (DATABASE_URL, *(each.password_variable for each in Login))
 
 
 def units(settings: Settings) -> Mapping[str, str]:
