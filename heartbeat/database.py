@@ -8,7 +8,7 @@ from psycopg import Connection, sql
 from heartbeat.connection_string import database_name, of_database, without_password
 from heartbeat.errors import HeartbeatError
 from heartbeat.login import Login
-from heartbeat.login_passwords import set_passwords
+from heartbeat.login_passwords import refuse_logins_of_another, set_passwords
 from heartbeat.owner_rights import missing_rights, unset_limits
 from heartbeat.postgres_session import NEWER_SETTINGS, connect
 from heartbeat.settings import Settings
@@ -35,6 +35,7 @@ def prepare_databases(settings: Settings) -> tuple[str, ...]:
         with connect(settings.database_url, autocommit=True) as connection:
             _refuse_other_encodings(connection, settings)
             _refuse_missing_rights(connection, settings)
+            refuse_logins_of_another(connection, settings)
             connection.execute(_LOGINS["roles"].encode())
             _prepare_dagster(connection, settings)
             migrate(settings.database_url)

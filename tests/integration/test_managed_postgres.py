@@ -17,6 +17,7 @@ from heartbeat.database import MartsUnusableError, prepare_databases
 from heartbeat.embedded_postgres import PSQL, EmbeddedPostgres
 from heartbeat.login import Login
 from heartbeat.login_folder import LoginFolder
+from heartbeat.login_passwords import LoginRefusedError
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 from heartbeat_api.app import create_app
@@ -159,6 +160,36 @@ def test_a_password_of_a_setting_is_given_to_the_login(
         psycopg.connect(plain.database_url, user=login.value, password=password).close()
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(plain.database_url, user=login.value, password="another")
+
+
+def test_the_logins_of_another_heartbeat_on_the_server_keep_their_passwords(
+    managed: EmbeddedPostgres, plain: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    grant(managed)
+    prepare_databases(plain)
+    drill = "managed_drill"
+    with psycopg.connect(managed.url("postgres"), autocommit=True) as administrator:
+        administrator.execute("alter role heartbeat_owner createdb")
+        administrator.execute(f"create database {drill} owner heartbeat_owner".encode())
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", make_conninfo(plain.database_url, dbname=drill))
+    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "another"))
+    try:
+        with pytest.raises(LoginRefusedError, match=f"another Heartbeat .*{DATABASE}_dagster"):
+            prepare_databases(Settings.load())
+        for login in Login:
+            url = plain.dagster_login_url if login is Login.DAGSTER else plain.login_url(login)
+            psycopg.connect(url).close()
+
+        for login in Login:
+            password = plain.password(login)
+            assert password is not None
+            monkeypatch.setenv(login.password_variable, password)
+        prepare_databases(Settings.load())
+        psycopg.connect(plain.login_url(Login.API)).close()
+    finally:
+        with psycopg.connect(managed.url("postgres"), autocommit=True) as administrator:
+            for name in (drill, f"{drill}_dagster"):
+                administrator.execute(f"drop database if exists {name} with (force)".encode())
 
 
 def test_what_an_owner_of_an_earlier_version_made_is_handed_over(
