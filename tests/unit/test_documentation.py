@@ -51,6 +51,13 @@ def test_every_setting_is_documented(field: str) -> None:
     assert f"`{Settings.model_fields[field].validation_alias}`" in EVERYTHING
 
 
+def test_pip_of_a_fresh_environment_carries_out_what_is_written() -> None:
+    """Some ask for an extra of a locked package, which it takes for one that is not locked."""
+    lines = [line for line in EVERYTHING.splitlines() if "--require-hashes" in line]
+    assert lines
+    assert [line for line in lines if "--no-deps" not in line] == []
+
+
 @pytest.mark.parametrize("command", sorted(commands(group(), "heartbeat")))
 def test_every_command_is_documented(command: str) -> None:
     assert re.search(rf"`{command}[` ]", EVERYTHING)
