@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from heartbeat.cli.marts import running_server
 from heartbeat.database import prepare_databases
 from heartbeat.errors import HeartbeatError, SettingsError
 from heartbeat.judgement.wording import counted
@@ -115,14 +116,14 @@ def systemd(
 
 def migrate() -> None:
     """Make the databases where they are missing and bring the schema to this version."""
-    settings = Settings.load()
-    if not settings.has_owner:
+    if not Settings.load().has_owner:
         raise SettingsError(
             "HEARTBEAT_DATABASE_URL names no user: `heartbeat migrate` logs in as the owner of the "
             "databases, so give it an address such as postgresql://owner:password@host:5432/marts"
         )
-    for note in prepare_databases(settings):
-        typer.echo(f"note: {note}")
+    with running_server() as settings:
+        for note in prepare_databases(settings):
+            typer.echo(f"note: {note}")
     typer.echo("The databases are ready.")
 
 

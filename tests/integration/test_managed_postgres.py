@@ -21,7 +21,7 @@ from heartbeat.login_passwords import LoginRefusedError
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 from heartbeat_api.app import create_app
-from tests.integration.command_line import run_here, told
+from tests.integration.command_line import refused, run_here, told
 from tests.integration.tiny_project import CUT, TinyProject
 from tests.unit.heartbeat_api.served import served
 
@@ -96,6 +96,17 @@ def test_all_that_is_missing_is_said_at_once_with_what_grants_it(
         f'alter database "{DATABASE}" owner to "heartbeat_owner";',
         'alter role "heartbeat_owner" createdb;',
     }
+
+
+def test_a_database_that_the_owner_may_not_make_is_told_with_what_makes_it(
+    managed: EmbeddedPostgres, plain: Settings, tmp_path: Path
+) -> None:
+    line = refused(run_here("migrate"))
+    assert "heartbeat_owner, the user of HEARTBEAT_DATABASE_URL, may not create" in line
+    assert f"-v owner=heartbeat_owner -v database={DATABASE}" in line
+    line = refused(run_here("backup", str(tmp_path / "b.backup")))
+    assert f'database "{DATABASE}" does not exist' in line
+    assert "the next run" not in line
 
 
 def test_the_statements_that_it_says_are_enough(managed: EmbeddedPostgres, plain: Settings) -> None:
