@@ -133,6 +133,7 @@ def validate() -> None:
     from heartbeat.stack.process import code_location_problem
 
     settings = Settings.load()
+    _refuse_other_folders(settings.project)
     project = Project.of(settings)
     for note in project.notes:
         typer.echo(str(note))
@@ -142,6 +143,17 @@ def validate() -> None:
         typer.echo(said, err=True)
         raise HeartbeatError("Dagster cannot load the project; its reason is above")
     typer.echo(f"{_loaded(project)}: all can be used.")
+
+
+def _refuse_other_folders(folder: Path) -> None:
+    """Raise SettingsError for a folder that is no project: nothing in it is nothing to check."""
+    if not folder.is_dir():
+        raise SettingsError(f"HEARTBEAT_PROJECT: there is no folder {folder}")
+    if not any((folder / name).is_dir() for name in ("sources", "metrics", "audit_cuts")):
+        raise SettingsError(
+            f"HEARTBEAT_PROJECT: {folder} is not a project: it has none of the folders sources, "
+            "metrics and audit_cuts"
+        )
 
 
 def _loaded(project: "Project") -> str:
