@@ -104,3 +104,18 @@ def test_every_link_inside_the_repository_leads_somewhere(document: Path) -> Non
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_no_document_names_a_path_of_somebodys_machine(document: Path) -> None:
     assert re.findall(r"/(?:root|home|Users)/", document.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_a_section_begins_after_an_empty_line_and_has_a_name_of_its_own(document: Path) -> None:
+    text = re.sub(r"^ *```.*?^ *```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    assert re.findall(r"[^\n]\n## .*", text) == []
+    names = re.findall(r"^#+ .*", text, re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("page", ["settings", "commands"])
+def test_each_row_is_there_once(page: str) -> None:
+    text = (REPOSITORY / "docs" / "operations" / f"{page}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \|", text, re.MULTILINE)
+    assert len(rows) == len(set(rows))
