@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from heartbeat.errors import SettingsError
 from heartbeat.login import Login
 from heartbeat.settings import Settings
 from heartbeat.stack.guard import STOP_SECONDS
@@ -22,10 +23,10 @@ needs_systemd = pytest.mark.skipif(
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     for field in Settings.model_fields.values():
         monkeypatch.delenv(str(field.validation_alias), raising=False)
-    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path))
+    monkeypatch.setenv("HEARTBEAT_HOME", "/var/lib/heartbeat")
     monkeypatch.setenv("HEARTBEAT_PROJECT", "/srv/heartbeat/project")
     return Settings.load()
 
@@ -64,6 +65,16 @@ def test_a_process_gets_the_secrets_of_its_own_and_no_unit_holds_one(settings: S
 def test_the_daemon_alone_gets_the_addresses_of_the_sources(settings: Settings) -> None:
     given = {name for name, text in units(settings).items() if "/sources.env" in text}
     assert given == {"heartbeat-daemon.service"}
+
+
+@pytest.mark.parametrize("variable", ["HEARTBEAT_HOME", "HEARTBEAT_PROJECT"])
+@pytest.mark.usefixtures("settings")
+def test_a_folder_that_no_unit_would_see_is_refused(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "/tmp/heartbeat")
+    with pytest.raises(SettingsError, match=f"{variable}: .*PrivateTmp"):
+        units(Settings.load())
 
 
 def test_a_stop_takes_longer_than_a_guard_needs(settings: Settings) -> None:
