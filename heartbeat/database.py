@@ -8,7 +8,7 @@ from psycopg import Connection, sql
 from heartbeat.connection_string import database_name, of_database, without_password
 from heartbeat.errors import HeartbeatError
 from heartbeat.login import Login
-from heartbeat.login_passwords import set_passwords
+from heartbeat.login_passwords import refuse_logins_of_another, set_passwords
 from heartbeat.owner_rights import missing_rights, unset_limits
 from heartbeat.postgres_session import NEWER_SETTINGS, connect
 from heartbeat.settings import Settings
@@ -35,14 +35,18 @@ def prepare_databases(settings: Settings) -> tuple[str, ...]:
         with connect(settings.database_url, autocommit=True) as connection:
             _refuse_other_encodings(connection, settings)
             _refuse_missing_rights(connection, settings)
+            refuse_logins_of_another(connection, settings)
             connection.execute(_LOGINS["roles"].encode())
             _prepare_dagster(connection, settings)
             migrate(settings.database_url)
             set_passwords(connection, settings)
             return unset_limits(connection, settings)
     except psycopg.Error as error:
+        of_whom = "HEARTBEAT_DATABASE_URL"
+        if settings.explicit_database_url is None:
+            of_whom = f"the embedded Postgres in {settings.embedded_postgres.folder}"
         raise MartsUnusableError(
-            "cannot use the database of HEARTBEAT_DATABASE_URL: "
+            f"cannot use the database of {of_whom}: "
             f"{without_password(str(error), settings.database_url)}"
         ) from None
 
@@ -50,7 +54,8 @@ def prepare_databases(settings: Settings) -> tuple[str, ...]:
 def ensure_database(connection_string: str) -> None:
     """Make the database that a connection string names, unless it is there.
 
-    One that is there needs no right to connect to another one.
+    One that is there needs no right to connect to another one. Raises MartsUnusableError where
+    the user may not make it.
     """
     name = database_name(connection_string)
     assert name is not None
@@ -64,6 +69,13 @@ def ensure_database(connection_string: str) -> None:
                 connection.execute(create.format(sql.Identifier(name)))
             except (psycopg.errors.DuplicateDatabase, psycopg.errors.UniqueViolation):
                 return
+            except psycopg.errors.InsufficientPrivilege:
+                raise MartsUnusableError(
+                    f"{connection.info.user}, the user of HEARTBEAT_DATABASE_URL, may not create "
+                    f"the database {name}; an administrator of the server runs "
+                    f"docs/operations/grants.sql with -v owner={connection.info.user} "
+                    f"-v database={name}"
+                ) from None
 
 
 def _refuse_other_encodings(connection: Connection[Any], settings: Settings) -> None:

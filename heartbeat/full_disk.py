@@ -7,7 +7,7 @@ from pathlib import Path
 _SAID = tuple(os.strerror(number) for number in (errno.ENOSPC, errno.EDQUOT))
 _OF_THIS_MACHINE = tuple(f"[Errno {number}]" for number in (errno.ENOSPC, errno.EDQUOT))
 
-ADVICE = "free some space: runbook 'A disk is full' says what takes it"
+ADVICE = "free some space: runbook 'The disk fills up' says what takes it"
 DATABASE_FULL = f"the disk of the database is full; {ADVICE}"
 """The same of what the server could not write."""
 

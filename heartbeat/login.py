@@ -4,7 +4,7 @@ from enum import StrEnum
 
 
 class Login(StrEnum):
-    """A role of the server that processes log in as; `docs/security.md` tells who may what."""
+    """A role of the server that processes log in as; `docs/security.md` says who may do what."""
 
     INGEST = "heartbeat_ingest"
     """Owns the landed schemas, writes the log of loads, registers content, removes old rows."""

@@ -10,10 +10,38 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.settings import Settings
+from heartbeat.sql import platform_statements
+
+_OTHERS = platform_statements("logins")["other_dagster_databases"].encode()
 
 
 class LoginRefusedError(HeartbeatError):
     """The server does not let a job in."""
+
+
+def refuse_logins_of_another(connection: Connection[Any], settings: Settings) -> None:
+    """Raise LoginRefusedError where the logins of the server are those of another Heartbeat.
+
+    Roles belong to the whole server: a password that is made here would lock the other one out.
+    """
+    for login in Login:
+        # to log in to Dagster's database it has to be there
+        if login is not Login.DAGSTER and _refusal(login, settings) is not None:
+            _refuse_change(connection, settings, login)
+
+
+def _refuse_change(connection: Connection[Any], settings: Settings, login: Login) -> None:
+    if settings.given_password(login) is not None:
+        return
+    asked = {"dagster_database": settings.dagster_database_name}
+    others = [row[0] for row in connection.execute(_OTHERS, asked).fetchall()]
+    if others:
+        raise LoginRefusedError(
+            f"the server has the logins of another Heartbeat (its database {', '.join(others)}), "
+            f"and {login} does not log in with a password that is known here: to share its logins, "
+            "set HEARTBEAT_INGEST_PASSWORD and the other five to their passwords; otherwise use "
+            "another server"
+        )
 
 
 def set_passwords(connection: Connection[Any], settings: Settings) -> None:
@@ -23,6 +51,7 @@ def set_passwords(connection: Connection[Any], settings: Settings) -> None:
     """
     for login in Login:
         if _refusal(login, settings) is not None:
+            _refuse_change(connection, settings, login)
             _set_password(connection, settings, login)
             if refusal := _refusal(login, settings):
                 raise LoginRefusedError(

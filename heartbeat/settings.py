@@ -310,8 +310,12 @@ class Settings(BaseSettings):
 
     def password(self, login: Login) -> str | None:
         """The password of a login; None where no setting gives one and `migrate` made none."""
+        return self.given_password(login) or self.login_folder.read(login.value)
+
+    def given_password(self, login: Login) -> str | None:
+        """The password of a login that a setting gives."""
         given: str | None = getattr(self, f"{login.name.lower()}_password")
-        return given or self.login_folder.read(login.value)
+        return given or None
 
     @property
     def database_name(self) -> str:

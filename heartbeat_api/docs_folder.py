@@ -1,6 +1,7 @@
 """The documentation as pages: Markdown files of the project's folder `docs/`."""
 
 import re
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,7 +9,8 @@ from markdown_it import MarkdownIt
 from markupsafe import Markup
 
 _TITLE = re.compile(r"^# +(.+)$", re.MULTILINE)
-_PICTURES = {".png", ".svg", ".jpg"}
+_PICTURES = frozenset({".png", ".svg", ".jpg"})
+_TEXTS = frozenset({".sql", ".yml", ".json"})
 _markdown = MarkdownIt("commonmark", {"html": False}).enable("table")
 
 
@@ -47,8 +49,15 @@ class DocsFolder:
 
     def picture(self, name: str) -> Path | None:
         """The picture of that path; None when there is none."""
+        return self._of_kind(name, _PICTURES)
+
+    def text(self, name: str) -> Path | None:
+        """The script or configuration of that path, to be saved; None when there is none."""
+        return self._of_kind(name, _TEXTS)
+
+    def _of_kind(self, name: str, suffixes: Collection[str]) -> Path | None:
         path = self._inside(name)
-        return path if path is not None and path.suffix in _PICTURES else None
+        return path if path is not None and path.suffix in suffixes else None
 
     def _inside(self, name: str) -> Path | None:
         try:

@@ -60,11 +60,13 @@ def documentation(state: State) -> Response:
 
 @router.get("/docs/{name:path}")
 def document(name: str, state: State) -> Response:
-    """A page of the documentation, or a picture in it."""
+    """A page of the documentation, or a picture or a file that one links to."""
     text = state.docs.html(name)
     if text is not None:
         frame = state.frame("/docs")
         return HTMLResponse(render("docs.html", frame=frame, title=name, documents=(), text=text))
+    if (file := state.docs.text(name)) is not None:
+        return FileResponse(file, media_type="text/plain; charset=utf-8")
     picture = state.docs.picture(name)
     if picture is None:
         raise HTTPException(HTTPStatus.NOT_FOUND, f"the documentation has no page {name!r}")

@@ -1,4 +1,4 @@
-"""Which part of the stack is ill, asked beside the requests and at most once a second."""
+"""Which part of the stack is unhealthy, asked beside the requests and at most once a second."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -35,7 +35,7 @@ class HostPolicy:
             return
         raise Refusal(
             HTTPStatus.MISDIRECTED_REQUEST,
-            f"this server is not asked for the host {name or host[:60]!r}: if it is yours, add it"
+            f"this server does not serve host {name or host[:60]!r}: if it is yours, add it"
             " to HEARTBEAT_ALLOWED_HOSTS, or use the IP address",
         )
 

@@ -15,7 +15,7 @@ from psycopg import Connection, sql
 
 from heartbeat.backup.backup_file import BackupError, Manifest, manifest, write_file
 from heartbeat.backup.client_programs import ClientPrograms, client_programs
-from heartbeat.connection_string import for_command_line
+from heartbeat.connection_string import for_command_line, without_password
 from heartbeat.postgres_session import connect
 from heartbeat.schema.version import read_version, refuse_newer
 from heartbeat.sql import platform_statements
@@ -31,7 +31,7 @@ def write_backup(database_url: str, file: Path, *, with_landed: bool) -> tuple[M
 
     Returns what the file holds and its bytes; raises BackupError, SchemaNewerError, NoClientError.
     """
-    with connect(database_url) as connection:
+    with _connected(database_url) as connection:
         connection.read_only = True
         connection.isolation_level = psycopg.IsolationLevel.REPEATABLE_READ
         # the dump and what is counted here are of the same snapshot
@@ -51,6 +51,14 @@ def write_backup(database_url: str, file: Path, *, with_landed: bool) -> tuple[M
         ]
         size = write_file(file, content, lambda target: _dump(database_url, command, target))
     return content, size
+
+
+def _connected(database_url: str) -> Connection[Any]:
+    try:
+        return connect(database_url)
+    except psycopg.OperationalError as error:
+        said = without_password(" ".join(str(error).split()), database_url)
+        raise BackupError(f"marts cannot be backed up: {said}") from None
 
 
 def server_version(connection: Connection[Any]) -> int:

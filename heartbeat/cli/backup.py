@@ -5,9 +5,10 @@ from typing import Annotated
 
 import typer
 
-from heartbeat.backup.backup_file import Manifest
+from heartbeat.backup.backup_file import BackupError, Manifest
 from heartbeat.cli.marts import running_server
 from heartbeat.judgement.wording import counted
+from heartbeat.settings import Settings
 
 
 def backup(
@@ -19,7 +20,11 @@ def backup(
     """Save all that cannot be landed again into one file, while everything goes on."""
     from heartbeat.backup.backup import write_backup
 
-    with running_server() as settings:
+    settings = Settings.load()
+    folder = settings.embedded_postgres.folder
+    if settings.explicit_database_url is None and not folder.exists():
+        raise BackupError(f"there is nothing to back up: there is no embedded Postgres in {folder}")
+    with running_server():
         content, size = write_backup(settings.database_url, file, with_landed=with_landed)
     typer.echo(f"{file}: {size / 1e6:.1f} MB, {_told(content)}.")
 

@@ -1,4 +1,4 @@
-"""Is every part of the platform well? In one screen of text, with what to do."""
+"""Is every part of the platform healthy? In one screen of text, with what to do."""
 
 import json
 from dataclasses import asdict
@@ -14,7 +14,7 @@ from heartbeat.settings import Settings
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="For a program to read.")] = False,
 ) -> None:
-    """Ask every part of the platform whether it is well, and say what to do where it is not."""
+    """Check every part of the platform, and say what to do where one is unhealthy."""
     from heartbeat.stack.doctor import State, examine
 
     findings = examine(Settings.load())

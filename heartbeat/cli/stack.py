@@ -7,6 +7,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
+from heartbeat.cli.marts import running_server
 from heartbeat.database import prepare_databases
 from heartbeat.errors import HeartbeatError, SettingsError
 from heartbeat.judgement.wording import counted
@@ -115,14 +116,14 @@ def systemd(
 
 def migrate() -> None:
     """Make the databases where they are missing and bring the schema to this version."""
-    settings = Settings.load()
-    if not settings.has_owner:
+    if not Settings.load().has_owner:
         raise SettingsError(
             "HEARTBEAT_DATABASE_URL names no user: `heartbeat migrate` logs in as the owner of the "
             "databases, so give it an address such as postgresql://owner:password@host:5432/marts"
         )
-    for note in prepare_databases(settings):
-        typer.echo(f"note: {note}")
+    with running_server() as settings:
+        for note in prepare_databases(settings):
+            typer.echo(f"note: {note}")
     typer.echo("The databases are ready.")
 
 
@@ -132,6 +133,7 @@ def validate() -> None:
     from heartbeat.stack.process import code_location_problem
 
     settings = Settings.load()
+    _refuse_other_folders(settings.project)
     project = Project.of(settings)
     for note in project.notes:
         typer.echo(str(note))
@@ -141,6 +143,17 @@ def validate() -> None:
         typer.echo(said, err=True)
         raise HeartbeatError("Dagster cannot load the project; its reason is above")
     typer.echo(f"{_loaded(project)}: all can be used.")
+
+
+def _refuse_other_folders(folder: Path) -> None:
+    """Raise SettingsError for a folder that is no project: nothing in it is nothing to check."""
+    if not folder.is_dir():
+        raise SettingsError(f"HEARTBEAT_PROJECT: there is no folder {folder}")
+    if not any((folder / name).is_dir() for name in ("sources", "metrics", "audit_cuts")):
+        raise SettingsError(
+            f"HEARTBEAT_PROJECT: {folder} is not a project: it has none of the folders sources, "
+            "metrics and audit_cuts"
+        )
 
 
 def _loaded(project: "Project") -> str:

@@ -199,6 +199,14 @@ from pg_catalog.pg_database as d
 join pg_catalog.pg_roles as owner on owner.oid = d.datdba
 where d.datname = %(database)s
 
+-- name: other_dagster_databases
+-- Of other Heartbeats on this server, whose logins are the same roles.
+select d.datname
+from pg_catalog.pg_database as d
+join pg_catalog.pg_roles as owner on owner.oid = d.datdba
+where owner.rolname = 'heartbeat_dagster' and d.datname <> %(dagster_database)s
+order by 1
+
 -- name: withdraw
 -- Functions of Postgres with which a query could keep others waiting, wake or end them, or store something: for nobody but
 -- the jobs that need them. Only a superuser can say so.

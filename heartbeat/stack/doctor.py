@@ -72,7 +72,11 @@ Check = Callable[[Settings], Finding]
 
 def examine(settings: Settings, *, seconds: float = SECONDS) -> tuple[Finding, ...]:
     """Every check, side by side; one that takes longer than that is told as failed."""
-    checks = [(name, check) for name, check in _checks(settings)]
+    checks = list(_checks(settings))
+    if settings.explicit_database_url is None and not settings.embedded_postgres.answers():
+        # one finding, not one for each check that asks it
+        checks = [(n, c) for n, c in checks if n not in _OF_MARTS]
+        checks.insert(0, ("marts", _no_embedded_server))
     found: dict[str, Finding] = {}
     threads = [
         threading.Thread(target=_run, args=(name, check, settings, found), daemon=True)
@@ -123,6 +127,12 @@ def _marts(settings: Settings) -> Finding:
         size = connection.execute(_STATEMENTS["database_size"]).fetchone()
     told = f"PostgreSQL {name}, the database has {bytes_text(size[0] if size else 0)}"
     return Finding("marts", State.OK, told)
+
+
+def _no_embedded_server(settings: Settings) -> Finding:
+    told = f"the embedded server in {settings.embedded_postgres.folder} does not run"
+    to_do = "start Heartbeat with `heartbeat up`, or set HEARTBEAT_DATABASE_URL to your own server"
+    return Finding("marts", State.FAIL, told, to_do)
 
 
 def _schema(settings: Settings) -> Finding:
@@ -331,6 +341,7 @@ def _dagster(settings: Settings) -> DagsterClient:
     return DagsterClient.of(settings, timeout_seconds=5)
 
 
+_OF_MARTS = ("marts", "schema", "roles", "clock", "screens")
 _CHECKS: dict[str, Check] = {
     "versions": _versions,
     "disk": _disk,

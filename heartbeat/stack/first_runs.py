@@ -44,8 +44,8 @@ class FirstRun:
 
 FIRST_RUNS = (
     FirstRun(REFRESH_JOB, "Landing tables, computing metrics", _HOURLY, ("reconcile",)),
-    FirstRun("benchmark", "Telling what is typical", _DAILY),
-    FirstRun("segment", "Telling clients apart", _DAILY),
+    FirstRun("benchmark", "Computing benchmarks", _DAILY),
+    FirstRun("segment", "Computing client segments", _DAILY),
     FirstRun(AUDIT_JOB, "Drawing audit cuts", _DAILY),
 )
 

@@ -5,7 +5,9 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from heartbeat.settings import Settings
+from heartbeat.errors import SettingsError
+from heartbeat.login import Login
+from heartbeat.settings import DATABASE_URL, Settings
 from heartbeat.stack.process import DAEMON
 
 _TARGET = "heartbeat.target"
@@ -13,6 +15,7 @@ _PREPARE = "heartbeat-prepare.service"
 _CREDENTIALS = "/etc/heartbeat/credentials"
 _SETTINGS = "/etc/heartbeat/heartbeat.env"
 _SOURCES = "/etc/heartbeat/sources.env"
+_PRIVATE = ("/tmp", "/var/tmp")  # noqa: S108 - refused
 
 _HARDENING = """\
 NoNewPrivileges=yes
@@ -57,7 +60,7 @@ class _Unit:
 
 _DAGSTER = "HEARTBEAT_DAGSTER_PASSWORD"
 _UNITS: Mapping[str, _Unit] = {
-    "code-location": _Unit("1G", (_DAGSTER,), files=(_SETTINGS, f"-{_SOURCES}")),
+    "code-location": _Unit("1G", (_DAGSTER,)),
     DAEMON: _Unit(
         "3G",
         (
@@ -76,11 +79,21 @@ _UNITS: Mapping[str, _Unit] = {
         ),
     ),
 }
-_OWNER = ("HEARTBEAT_DATABASE_URL",)
+# migrate sets the passwords that the processes log in with
+_OWNER = (DATABASE_URL, *(each.password_variable for each in Login))
 
 
 def units(settings: Settings) -> Mapping[str, str]:
-    """The text of every unit by its file name."""
+    """The text of every unit by its file name; SettingsError for folders that no unit would see."""
+    for variable, folder in (
+        ("HEARTBEAT_HOME", settings.home),
+        ("HEARTBEAT_PROJECT", settings.project),
+    ):
+        if any(folder.is_relative_to(each) for each in _PRIVATE):
+            raise SettingsError(
+                f"{variable}: the units have a /tmp and a /var/tmp of their own (PrivateTmp), "
+                f"where {folder} does not exist; set it to another folder"
+            )
     return {
         _TARGET: _target(),
         _PREPARE: "\n\n".join(_prepare(settings)) + "\n",

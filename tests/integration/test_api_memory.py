@@ -125,7 +125,7 @@ def test_what_is_refused_is_logged_on_one_line_each(api: ApiProcess) -> None:
     httpx.get(f"{api.origin}/", headers={"host": "evil.example\r".strip()}, timeout=60)
     said = api.log.read_text()
     assert "refused 413 POST '/m/COLD' from 127.0.0.1: a request has at most" in said
-    assert "refused 421 GET '/' from 127.0.0.1: this server is not asked for the host" in said
+    assert "refused 421 GET '/' from 127.0.0.1: this server does not serve host" in said
 
 
 @pytest.mark.skipif("HEARTBEAT_SOAK" not in os.environ, reason="minutes of generated requests")

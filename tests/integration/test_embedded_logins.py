@@ -13,6 +13,8 @@ from heartbeat.cli.marts import opened_marts
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.login import Login
 from heartbeat.settings import Settings
+from heartbeat.stack.doctor import examine
+from tests.integration.command_line import refused, run_here, told
 
 
 @pytest.fixture
@@ -87,3 +89,16 @@ def test_a_server_that_trusted_everybody_asks_for_passwords_and_keeps_its_rows(
             refuses_everybody_without_password(settings)
             with psycopg.connect(settings.embedded_postgres.url("postgres")) as connection:
                 assert connection.execute("select n from kept").fetchone() == (1,)
+
+
+def test_migrate_and_backup_start_the_server_and_the_doctor_says_once_that_it_does_not_run(
+    home: Path,
+) -> None:
+    assert "there is nothing to back up" in refused(run_here("backup", str(home / "a.backup")))
+    assert list(home.iterdir()) == []
+    assert told(run_here("migrate")).endswith("The databases are ready.\n")
+    told(run_here("backup", str(home / "a.backup")))
+    found = [each for each in examine(Settings.load()) if "marts" in each.part + each.told]
+    assert [each.part for each in found] == ["marts"]
+    assert "the embedded server in" in found[0].told
+    assert "`heartbeat up`" in found[0].to_do

@@ -1,4 +1,4 @@
-"""Who may what in the marts server: every cell of the matrix is an attempt of that login."""
+"""Who may do what in the marts server: every cell of the matrix is an attempt of that login."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import replace

@@ -17,10 +17,11 @@ from heartbeat.database import MartsUnusableError, prepare_databases
 from heartbeat.embedded_postgres import PSQL, EmbeddedPostgres
 from heartbeat.login import Login
 from heartbeat.login_folder import LoginFolder
+from heartbeat.login_passwords import LoginRefusedError
 from heartbeat.settings import Settings
 from heartbeat.sql import platform_statements
 from heartbeat_api.app import create_app
-from tests.integration.command_line import run_here, told
+from tests.integration.command_line import refused, run_here, told
 from tests.integration.tiny_project import CUT, TinyProject
 from tests.unit.heartbeat_api.served import served
 
@@ -97,6 +98,17 @@ def test_all_that_is_missing_is_said_at_once_with_what_grants_it(
     }
 
 
+def test_a_database_that_the_owner_may_not_make_is_told_with_what_makes_it(
+    managed: EmbeddedPostgres, plain: Settings, tmp_path: Path
+) -> None:
+    line = refused(run_here("migrate"))
+    assert "heartbeat_owner, the user of HEARTBEAT_DATABASE_URL, may not create" in line
+    assert f"-v owner=heartbeat_owner -v database={DATABASE}" in line
+    line = refused(run_here("backup", str(tmp_path / "b.backup")))
+    assert f'database "{DATABASE}" does not exist' in line
+    assert "the next run" not in line
+
+
 def test_the_statements_that_it_says_are_enough(managed: EmbeddedPostgres, plain: Settings) -> None:
     with psycopg.connect(managed.url("postgres"), autocommit=True) as administrator:
         administrator.execute(f"create database {DATABASE}".encode())
@@ -159,6 +171,36 @@ def test_a_password_of_a_setting_is_given_to_the_login(
         psycopg.connect(plain.database_url, user=login.value, password=password).close()
         with pytest.raises(psycopg.OperationalError, match="password authentication failed"):
             psycopg.connect(plain.database_url, user=login.value, password="another")
+
+
+def test_the_logins_of_another_heartbeat_on_the_server_keep_their_passwords(
+    managed: EmbeddedPostgres, plain: Settings, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    grant(managed)
+    prepare_databases(plain)
+    drill = "managed_drill"
+    with psycopg.connect(managed.url("postgres"), autocommit=True) as administrator:
+        administrator.execute("alter role heartbeat_owner createdb")
+        administrator.execute(f"create database {drill} owner heartbeat_owner".encode())
+    monkeypatch.setenv("HEARTBEAT_DATABASE_URL", make_conninfo(plain.database_url, dbname=drill))
+    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path / "another"))
+    try:
+        with pytest.raises(LoginRefusedError, match=f"another Heartbeat .*{DATABASE}_dagster"):
+            prepare_databases(Settings.load())
+        for login in Login:
+            url = plain.dagster_login_url if login is Login.DAGSTER else plain.login_url(login)
+            psycopg.connect(url).close()
+
+        for login in Login:
+            password = plain.password(login)
+            assert password is not None
+            monkeypatch.setenv(login.password_variable, password)
+        prepare_databases(Settings.load())
+        psycopg.connect(plain.login_url(Login.API)).close()
+    finally:
+        with psycopg.connect(managed.url("postgres"), autocommit=True) as administrator:
+            for name in (drill, f"{drill}_dagster"):
+                administrator.execute(f"drop database if exists {name} with (force)".encode())
 
 
 def test_what_an_owner_of_an_earlier_version_made_is_handed_over(

@@ -1,4 +1,4 @@
-"""`/readyz` says which part is ill, in a time that has a limit."""
+"""`/readyz` says which part is unhealthy, in a time that has a limit."""
 
 import time
 from collections.abc import Iterator

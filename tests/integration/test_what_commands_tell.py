@@ -73,6 +73,18 @@ def test_compute_refuses_what_validate_refuses_and_computes_the_rest(
     assert reason in refused(everything)
 
 
+def test_validate_refuses_a_folder_that_is_no_project(
+    heartbeat: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    missing, empty = tmp_path / "missing", tmp_path / "empty"
+    empty.mkdir()
+    for folder, words in ((missing, "there is no folder"), (empty, "is not a project")):
+        monkeypatch.setenv("HEARTBEAT_PROJECT", str(folder))
+        line = refused(heartbeat("validate"))
+        assert words in line
+        assert str(folder) in line
+
+
 def test_a_file_that_cannot_be_used_tells_why_to_whoever_names_it(
     heartbeat: Run, metrics: Path
 ) -> None:

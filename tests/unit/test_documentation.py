@@ -51,6 +51,13 @@ def test_every_setting_is_documented(field: str) -> None:
     assert f"`{Settings.model_fields[field].validation_alias}`" in EVERYTHING
 
 
+def test_pip_of_a_fresh_environment_carries_out_what_is_written() -> None:
+    """Some ask for an extra of a locked package, which it takes for one that is not locked."""
+    lines = [line for line in EVERYTHING.splitlines() if "--require-hashes" in line]
+    assert lines
+    assert [line for line in lines if "--no-deps" not in line] == []
+
+
 @pytest.mark.parametrize("command", sorted(commands(group(), "heartbeat")))
 def test_every_command_is_documented(command: str) -> None:
     assert re.search(rf"`{command}[` ]", EVERYTHING)
@@ -97,3 +104,18 @@ def test_every_link_inside_the_repository_leads_somewhere(document: Path) -> Non
 @pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 def test_no_document_names_a_path_of_somebodys_machine(document: Path) -> None:
     assert re.findall(r"/(?:root|home|Users)/", document.read_text(encoding="utf-8")) == []
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
+def test_a_section_begins_after_an_empty_line_and_has_a_name_of_its_own(document: Path) -> None:
+    text = re.sub(r"^ *```.*?^ *```", "", document.read_text(encoding="utf-8"), flags=re.M | re.S)
+    assert re.findall(r"[^\n]\n## .*", text) == []
+    names = re.findall(r"^#+ .*", text, re.MULTILINE)
+    assert len(names) == len(set(names))
+
+
+@pytest.mark.parametrize("page", ["settings", "commands"])
+def test_each_row_is_there_once(page: str) -> None:
+    text = (REPOSITORY / "docs" / "operations" / f"{page}.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (.+?) \|", text, re.MULTILINE)
+    assert len(rows) == len(set(rows))

@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from heartbeat.errors import SettingsError
+from heartbeat.login import Login
 from heartbeat.settings import Settings
 from heartbeat.stack.guard import STOP_SECONDS
 from heartbeat.stack.process import processes
@@ -21,10 +23,10 @@ needs_systemd = pytest.mark.skipif(
 
 
 @pytest.fixture
-def settings(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Settings:
+def settings(monkeypatch: pytest.MonkeyPatch) -> Settings:
     for field in Settings.model_fields.values():
         monkeypatch.delenv(str(field.validation_alias), raising=False)
-    monkeypatch.setenv("HEARTBEAT_HOME", str(tmp_path))
+    monkeypatch.setenv("HEARTBEAT_HOME", "/var/lib/heartbeat")
     monkeypatch.setenv("HEARTBEAT_PROJECT", "/srv/heartbeat/project")
     return Settings.load()
 
@@ -50,12 +52,29 @@ def test_a_process_gets_the_secrets_of_its_own_and_no_unit_holds_one(settings: S
         name: set(re.findall(r"^LoadCredential=(\w+):", text, re.MULTILINE))
         for name, text in written.items()
     }
-    assert loaded["heartbeat-prepare.service"] == {"HEARTBEAT_DATABASE_URL"}
+    passwords = {login.password_variable for login in Login}
+    assert loaded["heartbeat-prepare.service"] == {"HEARTBEAT_DATABASE_URL", *passwords}
+    assert set().union(*loaded.values()) >= passwords
     assert loaded["heartbeat-code-location.service"] == {"HEARTBEAT_DAGSTER_PASSWORD"}
     assert "HEARTBEAT_INGEST_PASSWORD" not in loaded["heartbeat-api.service"]
     for name, text in written.items():
         files = set(re.findall(r"^Environment=(\w+)_FILE=%d/\1$", text, re.MULTILINE))
         assert files == loaded[name]
+
+
+def test_the_daemon_alone_gets_the_addresses_of_the_sources(settings: Settings) -> None:
+    given = {name for name, text in units(settings).items() if "/sources.env" in text}
+    assert given == {"heartbeat-daemon.service"}
+
+
+@pytest.mark.parametrize("variable", ["HEARTBEAT_HOME", "HEARTBEAT_PROJECT"])
+@pytest.mark.usefixtures("settings")
+def test_a_folder_that_no_unit_would_see_is_refused(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(variable, "/tmp/heartbeat")
+    with pytest.raises(SettingsError, match=f"{variable}: .*PrivateTmp"):
+        units(Settings.load())
 
 
 def test_a_stop_takes_longer_than_a_guard_needs(settings: Settings) -> None:

@@ -14,6 +14,8 @@ def docs(tmp_path: Path) -> DocsFolder:
     (folder / "operations.md").write_text("# Operating it\n\nSee [landing](sources/landing.md).")
     (folder / "sources" / "landing.md").write_text("| a | b |\n|---|---|\n| 1 | <b>2</b> |\n")
     (folder / "wall.png").write_bytes(b"png")
+    (folder / "grants.sql").write_text("grant")
+    (tmp_path / "secret.sql").write_text("secret")
     (tmp_path / "secret.md").write_text("# Secret")
     return DocsFolder(folder)
 
@@ -40,6 +42,15 @@ def test_nothing_else_is_a_page(docs: DocsFolder, name: str) -> None:
 @pytest.mark.parametrize(("name", "there"), [("wall.png", True), ("operations.md", False)])
 def test_a_picture_is_a_file_beside_the_pages(docs: DocsFolder, name: str, there: bool) -> None:
     assert (docs.picture(name) is not None) is there
+
+
+@pytest.mark.parametrize(
+    ("name", "there"), [("grants.sql", True), ("../secret.sql", False), ("wall.png", False)]
+)
+def test_a_script_that_a_page_links_to_can_be_read(
+    docs: DocsFolder, name: str, there: bool
+) -> None:
+    assert (docs.text(name) is not None) is there
 
 
 def test_a_project_without_a_documentation_has_none(tmp_path: Path) -> None:
