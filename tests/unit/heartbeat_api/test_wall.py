@@ -240,6 +240,55 @@ def test_a_wall_without_red_says_so(metrics: Sequence[MetricView], headline: str
     assert wall_of(metrics).headline == headline
 
 
+def never_computed(code: str) -> MetricView:
+    return ok(
+        code,
+        value=None,
+        value_text=None,
+        computed_at=None,
+        status=Status.AMBER,
+        signal=Signal.NO_DATA,
+    )
+
+
+OF_PLATFORM = [
+    replace(ok(f"HB{n}"), metric_id=name, reads=("heartbeat.platform_screen",))
+    for n, name in enumerate(("platform_dark_screens", "platform_failing_tables"))
+]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "headline", "icon"),
+    [
+        pytest.param(
+            [never_computed("BALS"), never_computed("STUK"), ok("FEES"), *OF_PLATFORM],
+            "No data yet: the first refresh has not ended.",
+            "unknown",
+            id="under way",
+        ),
+        pytest.param(
+            [never_computed("BALS"), ok("STUK"), ok("FEES")],
+            "No red. 1 without signal to watch.",
+            "ok",
+            id="one that is new",
+        ),
+        pytest.param(
+            [failed(ok("BALS")), failed(ok("STUK"))],
+            "No red. 2 without signal to watch.",
+            "unknown",
+            id="nothing speaks",
+        ),
+    ],
+)
+def test_a_wall_without_a_number_does_not_look_like_health(
+    metrics: Sequence[MetricView], headline: str, icon: str
+) -> None:
+    shown = wall_of(metrics)
+    assert shown.headline == headline
+    page = render("wall.html", wall=shown, frame=_page_of(ok())["frame"])
+    assert f'#s-{icon}"' in page.partition('<p class="calm">')[2].partition("</p>")[0]
+
+
 def test_while_nothing_new_can_be_read_the_age_of_what_is_shown_is_told() -> None:
     snapshot = Snapshot(NOW - timedelta(minutes=23), (ok(),), NO_PROSE)
     shown = wall(Reading(snapshot, "connection refused"), NOW, UTC_ZONE)
