@@ -12,7 +12,7 @@ import pytest
 
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
-from heartbeat.landing.landing_state import FailedLoad, LandingState
+from heartbeat.landing.landing_state import RESTORED, FailedLoad, LandingState
 from heartbeat.metrics.metric_rows import MetricProse
 from heartbeat.metrics.metric_view import MetricView, in_wall_order
 from heartbeat.platform_state import DiskSpace
@@ -408,6 +408,7 @@ def test_the_header_tells_the_oldest_poll_among_what_is_shown() -> None:
 
 
 REFUSED = [FailedLoad(f"bank.t{n}", None, "connection refused", NOW) for n in range(3)]
+UNLANDED = [FailedLoad(f"bank.v{n}", None, RESTORED, NOW + timedelta(hours=1)) for n in range(3)]
 BROKEN_OFF = [FailedLoad(f"bank.u{n}", NOW, None, NOW) for n in range(2)]
 
 
@@ -426,6 +427,15 @@ BROKEN_OFF = [FailedLoad(f"bank.u{n}", NOW, None, NOW) for n in range(2)]
             [*REFUSED, *BROKEN_OFF],
             "refresh failed 12:00: 3 of 9 tables refused, 2 not landed",
             id="both",
+        ),
+        pytest.param(
+            3, UNLANDED, "3 tables not landed since the restore", id="a restore and no refresh"
+        ),
+        pytest.param(
+            9,
+            [*REFUSED[:1], *UNLANDED],
+            "refresh failed 12:00: 1 of 9 tables refused, 3 not landed since the restore",
+            id="a refresh that failed after a restore",
         ),
         pytest.param(
             3,
