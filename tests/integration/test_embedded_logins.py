@@ -13,6 +13,7 @@ from heartbeat.cli.marts import opened_marts
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.login import Login
 from heartbeat.settings import Settings
+from heartbeat.stack.doctor import Finding, State, examine
 
 
 @pytest.fixture
@@ -47,6 +48,31 @@ def test_a_new_server_lets_nobody_in_without_a_password_that_only_we_can_read(ho
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE((home / "logins").stat().st_mode) == 0o700
     assert len({file.read_text() for file in files}) == len(files)
+
+
+def roles_as_the_doctor_sees_them(settings: Settings) -> Finding:
+    return next(each for each in examine(settings) if each.part == "roles")
+
+
+def test_the_doctor_tells_logins_that_work_from_one_that_is_refused_or_lacks_a_role(
+    home: Path,
+) -> None:
+    with opened_marts() as settings:
+        healthy = roles_as_the_doctor_sees_them(settings)
+        assert (healthy.state, healthy.told) == (
+            State.OK,
+            f"every role is there, {len(Login)} logins tried",
+        )
+        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+            connection.execute("alter role heartbeat_compute password 'another'")
+            connection.execute("revoke heartbeat_sync from heartbeat_ingest")
+        found = roles_as_the_doctor_sees_them(settings)
+    assert found.state is State.FAIL
+    assert found.told.startswith("heartbeat_ingest may not take the role heartbeat_sync; ")
+    assert "heartbeat_compute cannot log in: " in found.told
+    assert "password authentication failed" in found.told
+    assert "heartbeat_api" not in found.told
+    assert found.to_do == "run `heartbeat migrate`"
 
 
 def nothing(settings: Settings) -> None:
