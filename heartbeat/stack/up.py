@@ -25,11 +25,10 @@ from heartbeat.stack.guard import Guarded
 from heartbeat.stack.living import end_stack, only_up
 from heartbeat.stack.preflight import check_home, check_ports
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
-from heartbeat.stack.process_lock import LockFolder
+from heartbeat.stack.process_lock import MARTS, LockFolder
 from heartbeat.stack.process_secrets import without_secrets
 from heartbeat.stack.supervisor import Program, Supervisor
 
-_MARTS = "marts"
 _DEMO_SERVERS = {"--url": "demo-sources-a", "--other-url": "demo-sources-b"}
 _DEMO_BANK = (sys.executable, "-m", "demo_bank")
 _READY_SECONDS = 120
@@ -53,7 +52,7 @@ class Stack:
         self._console = console
         self._environment = dict(environment(settings))
         self._servers = (
-            {_MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
+            {MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
         )
         self._living: list[Guarded] = []
         self._locks = LockFolder(settings.home)

@@ -1,8 +1,10 @@
 """The embedded server asks everybody for a password, also where an earlier version trusted all."""
 
+import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +13,11 @@ import pytest
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.errors import SettingsError
 from heartbeat.login import Login
 from heartbeat.settings import Settings
 from heartbeat.stack.doctor import Finding, State, examine
+from heartbeat.stack.process_lock import UP, LockFolder, held_by_this
 
 
 @pytest.fixture
@@ -73,6 +77,39 @@ def test_the_doctor_tells_logins_that_work_from_one_that_is_refused_or_lacks_a_r
     assert "password authentication failed" in found.told
     assert "heartbeat_api" not in found.told
     assert found.to_do == "run `heartbeat migrate`"
+
+
+def test_a_server_that_another_process_starts_is_waited_for_and_left_running(home: Path) -> None:
+    settings = Settings.load()
+    settings.embedded_postgres.prepare()
+    held = LockFolder(home).of(UP).guard.take(held_by_this(UP, stage=0))
+    over = threading.Event()
+
+    def guard() -> None:
+        with settings.embedded_postgres.running():
+            over.wait()
+
+    starting = threading.Timer(1, guard)
+    starting.start()
+    try:
+        with opened_marts() as opened, psycopg.connect(opened.login_url(Login.API)):
+            pass
+        assert settings.embedded_postgres.answers()
+    finally:
+        over.set()
+        starting.join()
+        os.close(held)
+    assert not settings.embedded_postgres.answers()
+
+
+def test_a_server_that_does_not_come_back_in_time_is_no_folder_to_move_away(home: Path) -> None:
+    server = Settings.load().embedded_postgres
+    with (
+        pytest.raises(SettingsError, match="is starting or recovering; try again") as told,
+        server.running(is_kept_up=lambda: True, seconds=0.5),
+    ):
+        raise AssertionError
+    assert "move" not in str(told.value)
 
 
 def nothing(settings: Settings) -> None:
