@@ -20,7 +20,7 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.settings import Settings
 from heartbeat.stack.daemon_lock import holder_of, session_name
-from heartbeat.stack.first_runs import FirstRuns
+from heartbeat.stack.first_runs import FirstRuns, outcome_line
 from heartbeat.stack.guard import Guarded
 from heartbeat.stack.living import end_stack, only_up
 from heartbeat.stack.preflight import check_home, check_ports
@@ -101,8 +101,9 @@ class Stack:
                     prepare_sources()
                     self._start_processes(supervisor)
                     self._announce()
-                    self._first_runs(supervisor)
-                    self._say("Up to date. Ctrl-C stops everything.")
+                    failed = self._first_runs(supervisor)
+                    running = "Running; " if failed else ""
+                    self._say(f"{running}{outcome_line(failed)} Ctrl-C stops everything.")
                     self._keep_up(supervisor)
                 self._say("supervisord has ended; starting everything again")
                 end_stack(self._settings, self._say)
@@ -195,8 +196,9 @@ class Stack:
         self._wait("Starting the cockpit", self._api_answers, supervisor)
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
 
-    def _first_runs(self, supervisor: Supervisor) -> None:
-        FirstRuns(self._settings, self._console, goes_on=lambda: supervisor.running).run()
+    def _first_runs(self, supervisor: Supervisor) -> int:
+        runs = FirstRuns(self._settings, self._console, goes_on=lambda: supervisor.running)
+        return runs.run()
 
     def _announce(self) -> None:
         self._console.print(
