@@ -5,8 +5,9 @@ import os
 import shutil
 import subprocess
 import tempfile
+import time
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -39,6 +40,10 @@ _SERVER_OPTIONS = {
     "log_min_messages": "error",
 }
 
+START_SECONDS = 30.0
+"""How long a server that somebody else starts, or that recovers, is waited for."""
+
+_LOOK_SECONDS = 0.2
 _SUPERUSER = "postgres"
 _ACCESS_RULES = """\
 # Written by Heartbeat: every role needs its password, on the socket too.
@@ -155,19 +160,58 @@ class EmbeddedPostgres:
         return True
 
     @contextmanager
-    def running(self) -> Iterator[None]:
-        """Hold the server up; whoever found it running already leaves it running."""
+    def running(
+        self, *, is_kept_up: Callable[[], bool] = lambda: False, seconds: float = START_SECONDS
+    ) -> Iterator[None]:
+        """Hold the server up; whoever found it running already leaves it running.
+
+        While `is_kept_up`, somebody else starts it, and it is waited for so many `seconds`. Raises
+        SettingsError.
+        """
         self.prepare()
-        if self.answers():
-            self.ask_for_passwords()
-            yield
-            return
-        self._pg_ctl("start", "--wait", "-l", str(self.folder / "log"), "-o", self._start_options())
+        started = not self._answers_soon(is_kept_up, seconds) and self._start(seconds)
         try:
             self.ask_for_passwords()
             yield
         finally:
-            self._pg_ctl("stop", "--wait", "--mode=fast")
+            if started:
+                self._pg_ctl("stop", "--wait", "--mode=fast")
+
+    def _start(self, seconds: float) -> bool:
+        """Start it; False where another process was about to, and did."""
+        log = str(self.folder / "log")
+        try:
+            self._pg_ctl("start", "--wait", "-l", log, "-o", self._start_options())
+        except SettingsError:
+            if not self._has_postmaster() or not self._answers_soon(self._has_postmaster, seconds):
+                raise
+            return False
+        return True
+
+    def _answers_soon(self, is_kept_up: Callable[[], bool], seconds: float) -> bool:
+        """Whether it answers, waited for while somebody keeps it up; raises SettingsError."""
+        end = time.monotonic() + seconds
+        while not self.answers():
+            if not is_kept_up():
+                return False
+            if time.monotonic() > end:
+                raise SettingsError(
+                    f"embedded Postgres in {self.folder} is starting or recovering; "
+                    f"try again in a moment, and see {self.folder.parent / 'logs'} if it lasts"
+                )
+            time.sleep(_LOOK_SECONDS)
+        return True
+
+    def _has_postmaster(self) -> bool:
+        """Whether the process lives that the server's folder is locked for."""
+        try:
+            first = (self.folder / "postmaster.pid").read_text(encoding="utf-8").partition("\n")[0]
+            os.kill(int(first), 0)
+        except PermissionError:
+            return True
+        except (OSError, ValueError):
+            return False
+        return True
 
     def _initialize(self) -> None:
         unfinished = self.folder.with_name(f"{self.folder.name}.unfinished")
@@ -191,10 +235,14 @@ class EmbeddedPostgres:
                     command, check=True, user=server.system_user, stdout=output, stderr=output
                 )
         except subprocess.CalledProcessError as error:
-            raise SettingsError(self._unusable(f"see {self.folder / 'log'}")) from error
+            raise SettingsError(
+                f"embedded Postgres in {self.folder} could not be started or stopped: see "
+                f"{self.folder / 'log'}; the folder holds all history, so leave it where it is"
+            ) from error
 
     def _unusable(self, why: str) -> str:
         return (
-            f"embedded Postgres in {self.folder} cannot be used: {why}; "
-            "move the folder away to start afresh, or set HEARTBEAT_DATABASE_URL to your own server"
+            f"embedded Postgres in {self.folder} cannot be used: {why}; it may hold all history: "
+            "make sure that you have a backup before you move the folder away to start afresh, "
+            "or set HEARTBEAT_DATABASE_URL to your own server"
         )

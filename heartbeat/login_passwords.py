@@ -26,7 +26,7 @@ def refuse_logins_of_another(connection: Connection[Any], settings: Settings) ->
     """
     for login in Login:
         # to log in to Dagster's database it has to be there
-        if login is not Login.DAGSTER and _refusal(login, settings) is not None:
+        if login is not Login.DAGSTER and login_refusal(login, settings) is not None:
             _refuse_change(connection, settings, login)
 
 
@@ -50,17 +50,17 @@ def set_passwords(connection: Connection[Any], settings: Settings) -> None:
     A login that the server lets in stays as it is. Raises LoginRefusedError.
     """
     for login in Login:
-        if _refusal(login, settings) is not None:
+        if login_refusal(login, settings) is not None:
             _refuse_change(connection, settings, login)
             _set_password(connection, settings, login)
-            if refusal := _refusal(login, settings):
+            if refusal := login_refusal(login, settings):
                 raise LoginRefusedError(
                     f"{login} cannot log in: {refusal}; {login.password_variable} may not be its "
                     "password, or pg_hba.conf of the server does not let it in"
                 )
 
 
-def _refusal(login: Login, settings: Settings) -> str | None:
+def login_refusal(login: Login, settings: Settings) -> str | None:
     """Why the server does not let the login in; None where it does."""
     url = settings.login_url(login)
     if login is Login.DAGSTER:

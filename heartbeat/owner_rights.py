@@ -16,7 +16,9 @@ from heartbeat.sql import platform_statements
 _STATEMENTS = platform_statements("owner_rights")
 _LOGINS = platform_statements("logins")
 
-_WRITERS = ("heartbeat_sync", "heartbeat_benchmark")
+WRITERS = ("heartbeat_sync", "heartbeat_benchmark")
+"""The roles that guarded tables ask for; nobody logs in as them."""
+
 _READER_WORK_MEM = "64MB"
 
 
@@ -97,7 +99,7 @@ def _unwithdrawn(connection: Connection[Any]) -> Iterator[str]:
 
 
 def _superuser_logins(roles: dict[str, _Role]) -> Iterator[str]:
-    for name in (*map(str, Login), *_WRITERS):
+    for name in (*map(str, Login), *WRITERS):
         if name in roles and roles[name].rolsuper:
             yield f"alter role {name} nosuperuser;"
 
@@ -133,7 +135,7 @@ def _databases(
 
 
 def _roles(connection: Connection[Any]) -> dict[str, _Role]:
-    asked = {"roles": [*map(str, Login), *_WRITERS]}
+    asked = {"roles": [*map(str, Login), *WRITERS]}
     with connection.cursor(row_factory=class_row(_Role)) as cursor:
         return {role.rolname: role for role in cursor.execute(_sql("roles"), asked)}
 

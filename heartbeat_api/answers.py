@@ -40,7 +40,8 @@ class Readiness:
 class LandingDocument:
     """How old the sources are behind the values, and what the last refreshes did not land.
 
-    `failed_at` is null while every table landed when it was last attempted.
+    `failed_at` is null while every table landed when it was last attempted; `restored` are those
+    that have not been attempted since the database was restored from a backup.
     """
 
     source_as_of: datetime | None
@@ -48,6 +49,7 @@ class LandingDocument:
     tables: int
     refused: Sequence[str]
     broken_off: Sequence[str]
+    restored: Sequence[str]
 
 
 @dataclass(frozen=True)

@@ -84,6 +84,7 @@ def _landing(snapshot: Snapshot) -> LandingDocument:
         tables=landing.tables,
         refused=landing.refused,
         broken_off=landing.broken_off,
+        restored=landing.restored,
     )
 
 

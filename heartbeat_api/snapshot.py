@@ -16,6 +16,7 @@ from heartbeat.landing.landing_state import (
 )
 from heartbeat.metrics.metric_rows import MetricProse, read_last_compute, read_prose
 from heartbeat.metrics.metric_view import MetricView, oldest_poll, read_metrics
+from heartbeat.metrics.platform_metrics import is_platform_metric
 from heartbeat.metrics.watchlists import Watchlists, read_watchlists
 from heartbeat.platform_state import DiskSpace, read_disks
 from heartbeat_api.database import Database, UnavailableError
@@ -61,6 +62,12 @@ class Snapshot:
         """When all metrics that can be computed had been: the last good refresh; None: never."""
         computed = [view.computed_at for view in self.metrics if view.signal is Signal.OK]
         return min((moment for moment in computed if moment is not None), default=None)
+
+    @property
+    def awaits_first_refresh(self) -> bool:
+        """Whether most metrics, those of the platform aside, have never been computed."""
+        own = [view for view in self.metrics if not is_platform_metric(view)]
+        return 2 * sum(view.signal is Signal.NO_DATA for view in own) > len(own)
 
     @cached_property
     def watched(self) -> frozenset[str]:

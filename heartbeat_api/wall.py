@@ -49,15 +49,16 @@ class Wall:
     """One screen: pages of red tiles, then ambers and no-signals as tiles or lines, then ok lines.
 
     `more_reds` are those of the later pages, for a screen that cannot turn pages. `headline` stands
-    in place of the reds when there is none. `lost` is the age of what is shown while no new data
-    can be read, and empty as long as all is well. At `reload_at`, in seconds since 1970, a screen
-    loads itself anew.
+    in place of the reds when there is none, with the icon of the tier `calm`. `lost` is the age of
+    what is shown while no new data can be read, and empty as long as all is well. At `reload_at`,
+    in seconds since 1970, a screen loads itself anew.
     """
 
     watchlist: str
     layout: Layout
     counts: Counts
     headline: str
+    calm: str
     pages: tuple[tuple[Face, ...], ...]
     more_reds: tuple[Face, ...]
     ambers: tuple[Face, ...]
@@ -73,7 +74,7 @@ class Wall:
         """Equal for walls that show the same; clocks and ages go by themselves."""
         return version_of(
             build_id(),
-            *(self.watchlist, self.layout, self.counts, self.headline),
+            *(self.watchlist, self.layout, self.counts, self.headline, self.calm),
             *(face.version for faces in self._faces for face in faces),
             *(self.data, self.lost),
         )
@@ -103,7 +104,8 @@ def wall(
         watchlist=watchlist or "",
         layout=layout(counts, len(lines), len(more_reds)),
         counts=counts,
-        headline=headline(counts),
+        headline=headline(counts, awaits_first_refresh=snapshot.awaits_first_refresh),
+        calm="unknown" if snapshot.awaits_first_refresh or not (ambers or oks) else "ok",
         pages=tuple(reds[start : start + RED_TILES] for start in range(0, len(reds), RED_TILES)),
         more_reds=more_reds,
         ambers=ambers if in_tiles else (),
@@ -140,12 +142,14 @@ def layout(counts: Counts, lines: int, more_reds: int) -> Layout:
     )
 
 
-def headline(counts: Counts) -> str:
+def headline(counts: Counts, *, awaits_first_refresh: bool) -> str:
     """The quiet line of a wall without red; empty when there is a red."""
     if counts.red:
         return ""
     if not (counts.amber or counts.unknown or counts.ok):
         return "No metric is registered yet."
+    if awaits_first_refresh:
+        return "No data yet: the first refresh has not ended."
     watched = [
         f"{number} {word}"
         for number, word in ((counts.amber, "amber"), (counts.unknown, "without signal"))

@@ -2,10 +2,11 @@
 
 import uuid
 from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 
 from heartbeat.database import prepare_databases
 from heartbeat.settings import Settings
+from heartbeat.stack.process_lock import MARTS, UP, LockFolder
 
 
 def new_run_id() -> str:
@@ -27,8 +28,17 @@ def opened_marts() -> Iterator[Settings]:
 
 @contextmanager
 def running_server() -> Iterator[Settings]:
-    """The settings, with the server up and whatever its databases are."""
+    """The settings, with the server up and whatever its databases are.
+
+    An embedded server that `heartbeat up` looks after is waited for, and not started beside it.
+    """
     settings = Settings.load()
-    embedded = settings.explicit_database_url is None
-    with settings.embedded_postgres.running() if embedded else nullcontext():
+    if settings.explicit_database_url is not None:
+        yield settings
+        return
+    locks = LockFolder(settings.home)
+    guards = [locks.of(name).guard for name in (UP, MARTS)]
+    with settings.embedded_postgres.running(
+        is_kept_up=lambda: any(guard.is_held() for guard in guards)
+    ):
         yield settings

@@ -49,12 +49,11 @@ def serve(
 
 def first_runs() -> None:
     """Run what is due once Dagster is there, as `up` does: refresh, benchmark, segment, audit."""
-    from heartbeat.stack.first_runs import FirstRuns
+    from heartbeat.stack.first_runs import FirstRuns, outcome_line
 
     runs = FirstRuns(Settings.load(), Console())
     runs.wait_until_loaded()
-    runs.run()
-    typer.echo("Up to date.")
+    typer.echo(outcome_line(runs.run()))
 
 
 def down() -> None:

@@ -14,6 +14,9 @@ from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("landing_state")
 
+RESTORED = "restored from a backup without its rows; the next refresh lands it"
+"""What a restore writes in place of an error, for a table whose rows are not in a backup."""
+
 LeftAttempts = Mapping[str, datetime]
 """When the landing began that left a table behind, by `schema.table`."""
 
@@ -41,13 +44,19 @@ class LandingState:
 
     @property
     def failed_at(self) -> datetime | None:
-        """When the last of the failed attempts failed; None when all is well."""
-        return max((load.at for load in self.failed if load.at), default=None)
+        """When the last of the failed attempts failed; None when none did."""
+        attempted = (load for load in self.failed if load.error != RESTORED)
+        return max((load.at for load in attempted if load.at), default=None)
 
     @property
     def refused(self) -> tuple[str, ...]:
         """The tables whose attempt ended with an error."""
-        return tuple(load.table for load in self.failed if load.error is not None)
+        return tuple(load.table for load in self.failed if load.error not in (None, RESTORED))
+
+    @property
+    def restored(self) -> tuple[str, ...]:
+        """The tables that have not landed since the database was restored from a backup."""
+        return tuple(load.table for load in self.failed if load.error == RESTORED)
 
     @property
     def broken_off(self) -> tuple[str, ...]:
@@ -57,16 +66,23 @@ class LandingState:
     def text(self, when: str) -> str:
         """One line: "refresh failed 13:56: 2 of 34 tables refused"; empty when all is well.
 
+        A restore is no refresh that failed: "34 tables not landed since the restore".
         `when` is `failed_at` as the reader is told moments; empty where it is not known.
         """
         if not self.failed:
             return ""
-        told = ((self.refused, "refused"), (self.broken_off, "not landed"))
+        told = (
+            (self.refused, "refused"),
+            (self.broken_off, "not landed"),
+            (self.restored, "not landed since the restore"),
+        )
         first, *others = [(len(names), word) for names, word in told if names]
         of_all = "" if len(self.failed) == self.tables else f" of {self.tables}"
         number, word = first
         noun = "table" if number == 1 and not of_all else "tables"
         parts = [f"{number}{of_all} {noun} {word}", *(f"{each} {what}" for each, what in others)]
+        if not self.refused and not self.broken_off:
+            return parts[0]
         verb = "failed" if self.refused else "broke off"
         return f"refresh {' '.join([verb, *([when] if when else [])])}: {', '.join(parts)}"
 

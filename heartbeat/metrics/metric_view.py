@@ -166,8 +166,10 @@ def _at_present(row: MetricRow, present: PresentValue | None, today: date) -> Me
     """
     if present is None:
         return row
-    if present.value is None:
+    if present.error is not None:
         return replace(row, error=present.error)
+    if present.value is None:
+        return replace(row, last_good=None, last_good_day=None, source_as_of=None, error=None)
     return replace(
         row,
         last_good=present.value,

@@ -20,6 +20,7 @@ FOLDER = Path(__file__).parents[1] / "platform_metrics"
 """One file a metric, in the format of every other."""
 
 _VIEWS = "heartbeat.platform_"
+_REFRESH = "heartbeat.platform_refresh"
 _STATEMENTS = platform_statements("platform_state")
 
 
@@ -37,7 +38,7 @@ class RegisteredReads(Protocol):
 
 @dataclass(frozen=True)
 class PresentValue:
-    """What a metric of the platform is now; without a `value` there is an `error`."""
+    """What a metric of the platform is now; with neither `value` nor `error` nothing is known."""
 
     value: Decimal | None
     source_as_of: datetime | None
@@ -85,6 +86,8 @@ def present_values(
 def _present_value(connection: Connection[Any], row: RegisteredReads) -> PresentValue:
     try:
         with connection.transaction(), connection.cursor() as cursor:
+            if _REFRESH in row.reads and not _is_refreshed(connection):
+                return PresentValue(None, None)
             found = cursor.execute(_value_statements()[row.metric_id]).fetchone()
             polled = cursor.execute(_STATEMENTS["polled"], {"reads": list(row.reads)}).fetchone()
     except psycopg.errors.OperationalError:
@@ -93,5 +96,11 @@ def _present_value(connection: Connection[Any], row: RegisteredReads) -> Present
         return PresentValue(None, None, fault(error))
     value = found[0] if found else None
     if value is None:
-        return PresentValue(None, None, "nothing is known of it yet")
+        return PresentValue(None, None)
     return PresentValue(Decimal(value), polled[0] if polled else None)
+
+
+def _is_refreshed(connection: Connection[Any]) -> bool:
+    """Whether any refresh has ended: the compute within the first one stores an age of 0."""
+    row = connection.execute(_STATEMENTS["refreshed_at"]).fetchone()
+    return row is not None and row[0] is not None

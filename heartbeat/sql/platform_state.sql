@@ -4,6 +4,9 @@ select set_config('heartbeat.as_of', %(as_of)s, true)
 -- name: polled
 select heartbeat.source_as_of(%(reads)s)
 
+-- name: refreshed_at
+select refreshed_at from heartbeat.platform_refresh
+
 -- name: see_queue
 insert into heartbeat.run_queue as known (queued, oldest_queued_at, seen_at)
 values (%(queued)s, %(oldest_queued_at)s, %(seen_at)s)

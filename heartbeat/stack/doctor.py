@@ -4,7 +4,7 @@ import os
 import platform
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
@@ -22,6 +22,8 @@ from heartbeat.displays import read_displays
 from heartbeat.errors import HeartbeatError
 from heartbeat.judgement.wording import age_text, bytes_text, counted
 from heartbeat.login import Login
+from heartbeat.login_passwords import login_refusal
+from heartbeat.owner_rights import WRITERS
 from heartbeat.platform_state import disk_space, read_disks
 from heartbeat.postgres_session import connect
 from heartbeat.project import Project
@@ -158,14 +160,21 @@ def code_schema_version() -> str:
 def _roles(settings: Settings) -> Finding:
     with _connected(settings) as connection:
         problems = role_problems(connection)
+    known = [login for login in Login if settings.password(login) is not None]
+    for login in known:
+        if refusal := login_refusal(login, settings):
+            problems.append(f"{login} cannot log in: {' '.join(refusal.split())}")
     if problems:
         return Finding("roles", State.FAIL, "; ".join(problems), "run `heartbeat migrate`")
-    return Finding("roles", State.OK, "every role is there and may be taken")
+    told = f"every role is there, {counted(len(known), 'login')} tried"
+    return Finding("roles", State.OK, told)
 
 
-def role_problems(connection: Connection[Any]) -> Sequence[str]:
+def role_problems(connection: Connection[Any]) -> list[str]:
     """What is missing of the roles that Heartbeat works with, a sentence each."""
-    return [text for (text,) in connection.execute(_STATEMENTS["role_problems"]).fetchall()]
+    logins = [str(login) for login in Login]
+    asked = {"roles": [*logins, *WRITERS], "logins": logins}
+    return [text for (text,) in connection.execute(_STATEMENTS["role_problems"], asked).fetchall()]
 
 
 def _disk(settings: Settings) -> Finding:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 
 from heartbeat.audit.audit_view import any_undrawn
+from heartbeat.judgement.wording import counted
 from heartbeat.login import Login
 from heartbeat.postgres_session import connect
 from heartbeat.refresh.dagster_client import DagsterAwayError, DagsterClient, DagsterError
@@ -50,6 +51,13 @@ FIRST_RUNS = (
 )
 
 
+def outcome_line(failed: int) -> str:
+    """What is said at the end, after so many first runs that failed."""
+    if not failed:
+        return "Up to date."
+    return f"{counted(failed, 'first run')} failed: `heartbeat today` says why."
+
+
 class FirstRuns:
     """Runs the jobs whose last whole run failed, is too old, or read other files."""
 
@@ -78,22 +86,26 @@ class FirstRuns:
                 )
             time.sleep(_LOOK_SECONDS)
 
-    def run(self) -> None:
-        """Run what is due, one job after the other, and say what became of it."""
+    def run(self) -> int:
+        """Run what is due, one job after the other, and say what became of it; how many failed."""
         self._begins = not self._dagster.succeeded_runs(REFRESH_JOB, {}, 1)
+        failed = 0
         for each in FIRST_RUNS:
             if planned := len(self._dagster.assets(each.job).reads):
-                self._run_if_due(each, planned)
+                failed += not self._run_if_due(each, planned)
+        return failed
 
-    def _run_if_due(self, first: FirstRun, planned: int) -> None:
+    def _run_if_due(self, first: FirstRun, planned: int) -> bool:
+        """Whether it went well, or was not due."""
         self._await_active(first, planned)
         if not self._is_due(first):
-            return
+            return True
         if not self._console.is_terminal:  # there the bar says it
             self._say(first.title)
         state = self._run_one(first, planned)
         if state is not JobState.SUCCESS:
             self._say(f"{first.title}: the run has ended as {state}; the Dagster UI says why")
+        return state is JobState.SUCCESS
 
     def _await_active(self, first: FirstRun, planned: int) -> None:
         """A run that a schedule has just begun, or that was left behind and is about to fail."""

@@ -15,6 +15,7 @@ from heartbeat.settings import Settings
 from heartbeat.stack.probe import Probe
 from heartbeat.stack.process import DAEMON, environment
 from heartbeat.stack.process_lock import (
+    UP,
     Held,
     LockFolder,
     ProcessLocks,
@@ -22,9 +23,6 @@ from heartbeat.stack.process_lock import (
     state_of,
 )
 from heartbeat.stack.supervisor import SUPERVISORD, AlreadyRunningError
-
-UP = "up"
-"""The name of the lock of `heartbeat up`."""
 
 _END_SECONDS = 30.0
 _UP_SECONDS = 150.0

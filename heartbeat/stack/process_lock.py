@@ -15,6 +15,12 @@ from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
+UP = "up"
+"""The name of the lock of `heartbeat up`."""
+
+MARTS = "marts"
+"""The name of the locks of the embedded marts server."""
+
 _GUARD, _PROCESS = ".guard", ".process"
 _PROC = Path("/proc")
 _ATTEMPTS = 5

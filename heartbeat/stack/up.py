@@ -20,16 +20,15 @@ from heartbeat.errors import HeartbeatError
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.settings import Settings
 from heartbeat.stack.daemon_lock import holder_of, session_name
-from heartbeat.stack.first_runs import FirstRuns
+from heartbeat.stack.first_runs import FirstRuns, outcome_line
 from heartbeat.stack.guard import Guarded
 from heartbeat.stack.living import end_stack, only_up
 from heartbeat.stack.preflight import check_home, check_ports
 from heartbeat.stack.process import DAEMON, environment, processes, write_dagster_home
-from heartbeat.stack.process_lock import LockFolder
+from heartbeat.stack.process_lock import MARTS, LockFolder
 from heartbeat.stack.process_secrets import without_secrets
 from heartbeat.stack.supervisor import Program, Supervisor
 
-_MARTS = "marts"
 _DEMO_SERVERS = {"--url": "demo-sources-a", "--other-url": "demo-sources-b"}
 _DEMO_BANK = (sys.executable, "-m", "demo_bank")
 _READY_SECONDS = 120
@@ -53,7 +52,7 @@ class Stack:
         self._console = console
         self._environment = dict(environment(settings))
         self._servers = (
-            {_MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
+            {MARTS: settings.embedded_postgres} if settings.explicit_database_url is None else {}
         )
         self._living: list[Guarded] = []
         self._locks = LockFolder(settings.home)
@@ -102,8 +101,9 @@ class Stack:
                     prepare_sources()
                     self._start_processes(supervisor)
                     self._announce()
-                    self._first_runs(supervisor)
-                    self._say("Up to date. Ctrl-C stops everything.")
+                    failed = self._first_runs(supervisor)
+                    running = "Running; " if failed else ""
+                    self._say(f"{running}{outcome_line(failed)} Ctrl-C stops everything.")
                     self._keep_up(supervisor)
                 self._say("supervisord has ended; starting everything again")
                 end_stack(self._settings, self._say)
@@ -196,8 +196,9 @@ class Stack:
         self._wait("Starting the cockpit", self._api_answers, supervisor)
         self._wait("Loading the code location", self._dagster.loaded, supervisor)
 
-    def _first_runs(self, supervisor: Supervisor) -> None:
-        FirstRuns(self._settings, self._console, goes_on=lambda: supervisor.running).run()
+    def _first_runs(self, supervisor: Supervisor) -> int:
+        runs = FirstRuns(self._settings, self._console, goes_on=lambda: supervisor.running)
+        return runs.run()
 
     def _announce(self) -> None:
         self._console.print(

@@ -29,6 +29,7 @@ from heartbeat.backup.client_programs import NoClientError, client_programs
 from heartbeat.database import ensure_database
 from heartbeat.displays import Beat, store_beats
 from heartbeat.embedded_postgres import PSQL, EmbeddedPostgres
+from heartbeat.landing.landing_state import RESTORED
 from heartbeat.metrics.metric_view import read_metrics
 from heartbeat.metrics.operator_change import OperatorChange, apply_change
 from heartbeat.metrics.verification import VerificationState
@@ -512,9 +513,11 @@ def _ledger_is_honest(url: str) -> None:
             "  array[schema_name || '.' || table_name]) from heartbeat.table_load"
         ).fetchall()
     assert len(found) == 2
-    said = "restored from a backup without its rows; the next refresh lands it"
-    assert set(found) == {(None, None, False, said, None)}
-    assert said in run_here("today").stdout
+    assert set(found) == {(None, None, False, RESTORED, None)}
+    told = run_here("today").stdout
+    assert RESTORED in told
+    assert "2 tables not landed since the restore" in told
+    assert "refresh failed" not in told
     assert run_here("compute").returncode == 1
 
 

@@ -1,8 +1,10 @@
 """The embedded server asks everybody for a password, also where an earlier version trusted all."""
 
+import os
 import shutil
 import stat
 import tempfile
+import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -11,9 +13,11 @@ import pytest
 
 from heartbeat.cli.marts import opened_marts
 from heartbeat.embedded_postgres import EmbeddedPostgres
+from heartbeat.errors import SettingsError
 from heartbeat.login import Login
 from heartbeat.settings import Settings
-from heartbeat.stack.doctor import examine
+from heartbeat.stack.doctor import Finding, State, examine
+from heartbeat.stack.process_lock import UP, LockFolder, held_by_this
 from tests.integration.command_line import refused, run_here, told
 
 
@@ -49,6 +53,64 @@ def test_a_new_server_lets_nobody_in_without_a_password_that_only_we_can_read(ho
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}
     assert stat.S_IMODE((home / "logins").stat().st_mode) == 0o700
     assert len({file.read_text() for file in files}) == len(files)
+
+
+def roles_as_the_doctor_sees_them(settings: Settings) -> Finding:
+    return next(each for each in examine(settings) if each.part == "roles")
+
+
+def test_the_doctor_tells_logins_that_work_from_one_that_is_refused_or_lacks_a_role(
+    home: Path,
+) -> None:
+    with opened_marts() as settings:
+        healthy = roles_as_the_doctor_sees_them(settings)
+        assert (healthy.state, healthy.told) == (
+            State.OK,
+            f"every role is there, {len(Login)} logins tried",
+        )
+        with psycopg.connect(settings.database_url, autocommit=True) as connection:
+            connection.execute("alter role heartbeat_compute password 'another'")
+            connection.execute("revoke heartbeat_sync from heartbeat_ingest")
+        found = roles_as_the_doctor_sees_them(settings)
+    assert found.state is State.FAIL
+    assert found.told.startswith("heartbeat_ingest may not take the role heartbeat_sync; ")
+    assert "heartbeat_compute cannot log in: " in found.told
+    assert "password authentication failed" in found.told
+    assert "heartbeat_api" not in found.told
+    assert found.to_do == "run `heartbeat migrate`"
+
+
+def test_a_server_that_another_process_starts_is_waited_for_and_left_running(home: Path) -> None:
+    settings = Settings.load()
+    settings.embedded_postgres.prepare()
+    held = LockFolder(home).of(UP).guard.take(held_by_this(UP, stage=0))
+    over = threading.Event()
+
+    def guard() -> None:
+        with settings.embedded_postgres.running():
+            over.wait()
+
+    starting = threading.Timer(1, guard)
+    starting.start()
+    try:
+        with opened_marts() as opened, psycopg.connect(opened.login_url(Login.API)):
+            pass
+        assert settings.embedded_postgres.answers()
+    finally:
+        over.set()
+        starting.join()
+        os.close(held)
+    assert not settings.embedded_postgres.answers()
+
+
+def test_a_server_that_does_not_come_back_in_time_is_no_folder_to_move_away(home: Path) -> None:
+    server = Settings.load().embedded_postgres
+    with (
+        pytest.raises(SettingsError, match="is starting or recovering; try again") as told,
+        server.running(is_kept_up=lambda: True, seconds=0.5),
+    ):
+        raise AssertionError
+    assert "move" not in str(told.value)
 
 
 def nothing(settings: Settings) -> None:

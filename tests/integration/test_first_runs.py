@@ -13,7 +13,7 @@ import pytest
 from rich.console import Console
 
 from heartbeat.settings import Settings
-from heartbeat.stack.first_runs import FirstRuns
+from heartbeat.stack.first_runs import FIRST_RUNS, FirstRuns, outcome_line
 
 EVERY_JOB = ["refresh", "benchmark", "segment"]
 """An empty project has no audit cut to draw."""
@@ -173,6 +173,25 @@ def test_a_run_that_nobody_carries_out_any_more_is_waited_for_and_made_up_for(
     started()
     dagster.add("refresh", "STARTED", becomes="FAILURE")
     assert started() == ["refresh"]
+
+
+def test_first_runs_that_failed_are_counted_for_the_line_at_the_end(
+    dagster: type[Dagster],
+) -> None:
+    dagster.outcomes = [("FAILURE", "STEP_FAILURE"), ("SUCCESS", ""), ("CANCELED", "")]
+    assert FirstRuns(Settings.load(), Console(quiet=True)).run() == 2
+    assert outcome_line(2) == "2 first runs failed: `heartbeat today` says why."
+    assert FirstRuns(Settings.load(), Console(quiet=True)).run() == 0
+    assert outcome_line(0) == "Up to date."
+
+
+def test_the_titles_are_plain_words() -> None:
+    assert [first.title for first in FIRST_RUNS] == [
+        "Landing tables, computing metrics",
+        "Computing benchmarks",
+        "Computing client segments",
+        "Drawing audit cuts",
+    ]
 
 
 def test_a_run_that_is_lost_is_launched_once_more_and_one_that_failed_is_not(

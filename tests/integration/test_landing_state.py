@@ -106,6 +106,7 @@ def test_a_first_start_says_that_nothing_has_landed_and_no_failure(two_tables: B
             "tables": 0,
             "refused": [],
             "broken_off": [],
+            "restored": [],
         }
 
 

@@ -77,6 +77,27 @@ def test_they_compute_like_every_other_on_an_empty_database(
     assert views[AGE].norm_value == Decimal("1.5")
 
 
+def test_before_the_first_refresh_has_ended_its_age_is_not_known(
+    settings: Settings, marts: psycopg.Connection
+) -> None:
+    project = Project(settings.project, watches_platform=True)
+    text = (FOLDER / "platform_dark_screens.sql").read_text(encoding="utf-8")
+    for n in range(len(project.metrics.metrics) + 1):
+        own = text[: text.index("-- name: value")].replace("HBDS", f"ZZZ{n}")
+        file = settings.project / "metrics" / f"own_{n}.sql"
+        file.write_text(own + "-- name: value\nselect 0\n", encoding="utf-8")
+    project = Project(settings.project, watches_platform=True)
+    sync(marts, project.metrics)
+    assert seen(marts)[AGE].signal is Signal.NO_DATA
+    platform = [each for each in project.metrics.metrics if each.code.startswith("HB")]
+    outcomes = compute_and_store(platform, settings, as_of=datetime.now(UTC), run_id="first")
+    assert [outcome.error for outcome in outcomes] == [None] * len(platform)
+    view = seen(marts)[AGE]
+    assert (view.value, view.status, view.signal) == (None, Status.AMBER, Signal.NO_DATA)
+    computed(project, settings, datetime.now(UTC))
+    assert seen(marts)[AGE].status is Status.GREEN
+
+
 def test_the_age_of_the_last_refresh_grows_while_nothing_computes(
     platform: Project, settings: Settings, marts: psycopg.Connection
 ) -> None:

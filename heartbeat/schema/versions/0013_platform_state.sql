@@ -37,15 +37,18 @@ comment on column heartbeat.refresh_disk.free_lowest is 'The least that was free
 
 -- the state of the platform as its own metrics read it, without the texts of errors and without addresses
 create view heartbeat.platform_refresh as
-select percentile_disc(0.5) within group (order by last_day.computed_at) as refreshed_at
+select nullif(
+           percentile_disc(0.5) within group (order by coalesce(last_day.computed_at, '-infinity')),
+           '-infinity'
+       ) as refreshed_at
   from heartbeat.metric_registry as registry
-  cross join lateral (
+  left join lateral (
         select error, computed_at
           from heartbeat.metric_history as history
          where history.metric_id = registry.metric_id
          order by d desc
          limit 1
-       ) as last_day
+       ) as last_day on true
  where last_day.error is null;
 
 comment on view heartbeat.platform_refresh is

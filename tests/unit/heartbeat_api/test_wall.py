@@ -12,7 +12,7 @@ import pytest
 
 from heartbeat.judgement.signal import Signal
 from heartbeat.judgement.status import Status
-from heartbeat.landing.landing_state import FailedLoad, LandingState
+from heartbeat.landing.landing_state import RESTORED, FailedLoad, LandingState
 from heartbeat.metrics.metric_rows import MetricProse
 from heartbeat.metrics.metric_view import MetricView, in_wall_order
 from heartbeat.platform_state import DiskSpace
@@ -240,6 +240,55 @@ def test_a_wall_without_red_says_so(metrics: Sequence[MetricView], headline: str
     assert wall_of(metrics).headline == headline
 
 
+def never_computed(code: str) -> MetricView:
+    return ok(
+        code,
+        value=None,
+        value_text=None,
+        computed_at=None,
+        status=Status.AMBER,
+        signal=Signal.NO_DATA,
+    )
+
+
+OF_PLATFORM = [
+    replace(ok(f"HB{n}"), metric_id=name, reads=("heartbeat.platform_screen",))
+    for n, name in enumerate(("platform_dark_screens", "platform_failing_tables"))
+]
+
+
+@pytest.mark.parametrize(
+    ("metrics", "headline", "icon"),
+    [
+        pytest.param(
+            [never_computed("BALS"), never_computed("STUK"), ok("FEES"), *OF_PLATFORM],
+            "No data yet: the first refresh has not ended.",
+            "unknown",
+            id="under way",
+        ),
+        pytest.param(
+            [never_computed("BALS"), ok("STUK"), ok("FEES")],
+            "No red. 1 without signal to watch.",
+            "ok",
+            id="one that is new",
+        ),
+        pytest.param(
+            [failed(ok("BALS")), failed(ok("STUK"))],
+            "No red. 2 without signal to watch.",
+            "unknown",
+            id="nothing speaks",
+        ),
+    ],
+)
+def test_a_wall_without_a_number_does_not_look_like_health(
+    metrics: Sequence[MetricView], headline: str, icon: str
+) -> None:
+    shown = wall_of(metrics)
+    assert shown.headline == headline
+    page = render("wall.html", wall=shown, frame=_page_of(ok())["frame"])
+    assert f'#s-{icon}"' in page.partition('<p class="calm">')[2].partition("</p>")[0]
+
+
 def test_while_nothing_new_can_be_read_the_age_of_what_is_shown_is_told() -> None:
     snapshot = Snapshot(NOW - timedelta(minutes=23), (ok(),), NO_PROSE)
     shown = wall(Reading(snapshot, "connection refused"), NOW, UTC_ZONE)
@@ -359,6 +408,7 @@ def test_the_header_tells_the_oldest_poll_among_what_is_shown() -> None:
 
 
 REFUSED = [FailedLoad(f"bank.t{n}", None, "connection refused", NOW) for n in range(3)]
+UNLANDED = [FailedLoad(f"bank.v{n}", None, RESTORED, NOW + timedelta(hours=1)) for n in range(3)]
 BROKEN_OFF = [FailedLoad(f"bank.u{n}", NOW, None, NOW) for n in range(2)]
 
 
@@ -377,6 +427,15 @@ BROKEN_OFF = [FailedLoad(f"bank.u{n}", NOW, None, NOW) for n in range(2)]
             [*REFUSED, *BROKEN_OFF],
             "refresh failed 12:00: 3 of 9 tables refused, 2 not landed",
             id="both",
+        ),
+        pytest.param(
+            3, UNLANDED, "3 tables not landed since the restore", id="a restore and no refresh"
+        ),
+        pytest.param(
+            9,
+            [*REFUSED[:1], *UNLANDED],
+            "refresh failed 12:00: 1 of 9 tables refused, 3 not landed since the restore",
+            id="a refresh that failed after a restore",
         ),
         pytest.param(
             3,
