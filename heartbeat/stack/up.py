@@ -133,7 +133,10 @@ class Stack:
             Program(process.name, [*serve, process.name], 2)
             for process in processes(self._settings)
         ]
-        living = [Program(each.name, each.guard_command(), 2) for each in self._living]
+        living = [
+            Program(each.name, [*self._without_secrets(), *each.guard_command()], 2)
+            for each in self._living
+        ]
         return [*databases, *own, *living]
 
     def _database(self, name: str, server: EmbeddedPostgres) -> Guarded:

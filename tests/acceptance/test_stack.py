@@ -234,7 +234,9 @@ def test_a_second_stack_on_the_same_database_is_refused_and_told_whose_it_is(
 ) -> None:
     other = Up(short_folder / "home")
     server = EmbeddedPostgres(up.home / "postgres", logins=LoginFolder(up.home / "logins"))
-    environment = other.environment | {"HEARTBEAT_DATABASE_URL": server.url("marts")}
+    # with other passwords of the logins it would be refused before
+    given = {"HEARTBEAT_DATABASE_URL": server.url("marts"), **SECRETS}
+    environment = other.environment | given
     refused = run_heartbeat(environment, "up")
     assert refused.returncode == 1
     line = refused.stderr.strip().splitlines()[-1]
