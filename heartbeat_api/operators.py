@@ -5,7 +5,7 @@ from http import HTTPStatus
 
 from fastapi import HTTPException, Request
 
-from heartbeat_web.operators import NOBODY_MAY_WRITE, OperatorPolicy
+from heartbeat_web.operators import OperatorPolicy
 from heartbeat_web.refusal import Refusal, RefusalLog
 from heartbeat_web.request_head import RequestHead
 
@@ -40,10 +40,8 @@ class Operators:
 
     @property
     def closed(self) -> str:
-        """Why nobody at all may write, for the place where a form would be; else empty."""
-        if self.policy.is_set_up or self.policy.loopback_writes:
-            return ""
-        return NOBODY_MAY_WRITE
+        """Why no browser at all may write, for the place where a form would be; else empty."""
+        return self.policy.closed
 
     def _refused(self, head: RequestHead, refusal: Refusal) -> HTTPException:
         who = ", ".join(head.values(self.policy.settings.identity_header))

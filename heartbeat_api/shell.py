@@ -63,7 +63,7 @@ class Frame:
 class Shell:
     """Which pages there are, and the business time zone; `feedback` is an address elsewhere.
 
-    `closed` says why nobody may write, and is empty where somebody may.
+    `closed` says why no browser may write, and is empty where one may.
     """
 
     docs: bool

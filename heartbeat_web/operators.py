@@ -20,6 +20,11 @@ NOBODY_MAY_WRITE = (
     " HEARTBEAT_LOOPBACK_WRITES=yes where only you use this machine"
 )
 
+NO_BROWSER_MAY_WRITE = (
+    "A browser cannot send an operator's token: to write here, come through a proxy with a login"
+    " (HEARTBEAT_TRUSTED_PROXIES); with a token the API takes what these pages would send"
+)
+
 _FORWARDING_HEADERS = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip", "via")
 _LONGEST_NAME = 254
 
@@ -63,6 +68,13 @@ class OperatorPolicy:
     def loopback_writes(self) -> bool:
         """Whether this machine itself may write: with the switch, while no operator is set up."""
         return self.settings.loopback_writes and not self.is_set_up
+
+    @property
+    def closed(self) -> str:
+        """Why no browser at all may write, for the place where a form would be; else empty."""
+        if self.settings.trusted_proxies or self.loopback_writes:
+            return ""
+        return NO_BROWSER_MAY_WRITE if self.settings.operator_tokens else NOBODY_MAY_WRITE
 
     def forwarded_host(self, head: RequestHead) -> str | None:
         """The host that a trusted proxy was asked for, where it says so."""

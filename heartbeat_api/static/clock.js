@@ -1,4 +1,4 @@
-// the time of the server, which alone clocks and ages are told by
+// the server's time, by which clocks and ages are told
 
 let offset = Number(document.body.dataset.now) * 1000 - performance.now();
 
@@ -6,7 +6,7 @@ export const now = () => offset + performance.now();
 
 export function keepTime(response) {
   const told = Date.parse(response.headers.get("date"));
-  // the header is in whole seconds: a smaller difference is none
+  // the header has whole seconds
   if (Math.abs(told + 500 - now()) > 1000) offset = told + 500 - performance.now();
 }
 

@@ -1,4 +1,4 @@
-// before the first paint: the theme of this screen, from its address or from the last choice here
+// before the first paint: the theme from the address, or the last choice here
 (() => {
   const themes = ["dark", "light", "night"];
   const shown = document.documentElement.dataset;

@@ -1,4 +1,4 @@
-// keeps a wall alive: polls its own page, swaps what changed, turns pages of reds, obeys keys
+// keeps a wall alive: polls, swaps what changed, turns pages of reds, obeys keys
 import { keepTime, now, tick, within, write } from "./clock.js";
 
 const POLL = 30_000;
@@ -7,8 +7,6 @@ const ABORT = 8_000;
 const FIRST_PAGE = 20_000;
 const NEXT_PAGE = 12_000;
 const PAUSE = 60_000;
-const ASKED = 10_000;
-const LEFT_ALONE = 8;
 
 const $ = (id) => document.getElementById(id);
 const all = (selector) => [...document.querySelectorAll(selector)];
@@ -27,7 +25,6 @@ let polling = false;
 let again = false;
 let refreshing = false;
 let pageDue = 0;
-let askedUntil = 0;
 let others = 0;
 
 async function poll() {
@@ -42,6 +39,7 @@ async function poll() {
     showJob(job);
     refreshing = job && job.phase !== "waiting";
     if (page) await apply(page);
+    else others = 0;
     if (now() / 1000 > data.reloadAt) await reload();
     lastGood = now();
     missed = 0;
@@ -56,8 +54,7 @@ async function poll() {
 
 function delay() {
   if (missed) return Math.min(120_000, 10_000 * 1.35 ** (missed - 1));
-  const waits = $("progress").hidden && elapsed() > askedUntil && !others;
-  return waits ? POLL * (0.9 + Math.random() / 5) : POLL_JOB;
+  return $("progress").hidden && !others ? POLL * (0.9 + Math.random() / 5) : POLL_JOB;
 }
 
 // the page, or null while it is still the one shown
@@ -68,13 +65,11 @@ async function pageOnce() {
     cache: "no-store",
     signal: within(ABORT),
   });
-  // read in any case: what nobody reads holds the connection
+  // what nobody reads holds the connection
   const text = await response.text();
   if (response.status !== 304 && !response.ok) throw new Error(response.statusText);
   keepTime(response);
-  if (response.status !== 304) return parsed(text);
-  others = 0;
-  return null;
+  return response.status === 304 ? null : parsed(text);
 }
 
 function parsed(text) {
@@ -85,9 +80,10 @@ function parsed(text) {
 }
 
 async function apply(page) {
-  if (page.body.dataset.build !== data.build) return meet(page.body.dataset.build);
-  others = 0;
-  // all at once, when the refresh has ended
+  const { build } = page.body.dataset;
+  others = build === data.build ? 0 : others + 1;
+  if (others) return (await import("./builds.js")).leaves(data.build, build, others) && reload();
+  // all at once, at its end
   if (refreshing) return;
   for (const id of ["counts", "notice", "data", "told"]) {
     const [old, fresh] = [$(id), page.getElementById(id)];
@@ -98,17 +94,6 @@ async function apply(page) {
   data.reloadAt = page.body.dataset.reloadAt;
   version = page.body.dataset.version;
   swap(page.querySelector("main"));
-}
-
-// during a deploy two builds answer by turns: go to a new one once, and to one
-// that was met before only when the own one answers no more
-function meet(build) {
-  const met = (sessionStorage.builds ?? "").split(" ");
-  others += 1;
-  if (met.includes(build) && others < LEFT_ALONE) return;
-  others = 0;
-  sessionStorage.builds = [...met, data.build, build].slice(-20).join(" ");
-  return reload();
 }
 
 function swap(main) {
@@ -125,7 +110,7 @@ function swap(main) {
 }
 
 async function reload() {
-  // never while the server is down: the last good values would be gone
+  // while the server is down the last good values would be gone
   const health = await fetch("/healthz", { signal: within(ABORT) });
   if (health.ok) location.reload();
 }
@@ -167,13 +152,9 @@ function showJob(job) {
 async function refreshAll(event) {
   event.preventDefault();
   const answer = await fetch("/refresh", { method: "POST", redirect: "manual" });
-  // a redirect that is not followed has no status
+  // an unfollowed redirect has no status
   if (answer.status) write($("job"), ` · ${(await answer.json()).detail}`);
-  else {
-    // another process may answer, which does not know of it yet
-    askedUntil = elapsed() + ASKED;
-    poll();
-  }
+  else poll();
 }
 
 let shown = 0;
@@ -194,8 +175,7 @@ function turnPages() {
     return showPage((shown + 1) % pages.length);
   }
   const dots = pages.map((_, index) => (index === shown ? "●" : "○")).join("");
-  const total = all(".t.red").length;
-  write($("paging"), `${pages[shown].childElementCount} of ${total} red shown · next page in ${left} s ${dots}`);
+  write($("paging"), `${pages[shown].childElementCount} of ${all(".t.red").length} red shown · next page in ${left} s ${dots}`);
 }
 
 function focus(tile) {
@@ -210,7 +190,7 @@ function beside(step) {
   return at < 0 ? places[0] : places[(at + step + places.length) % places.length];
 }
 
-// the nearest tile that begins below, or ends above, the one in focus
+// the nearest tile below, or above, the one in focus
 function across(down) {
   if (!active().dataset.k) return tiles()[0];
   const from = active().getBoundingClientRect();

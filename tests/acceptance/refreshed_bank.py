@@ -218,7 +218,8 @@ def refreshed_bank() -> Iterator[RefreshedBank]:
         up = Up(folder / "home", (), variables)
         up.start()
         try:
-            up.wait_for("Up to date")
+            # the metric that waits at the gate cannot be computed before it is open
+            up.wait_for("Ctrl-C stops everything")
             bank = RefreshedBank(
                 up,
                 server,

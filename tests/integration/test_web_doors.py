@@ -203,6 +203,26 @@ def test_without_operators_the_pages_say_how_to_set_one_up(
         assert client.put("/api/watchlists/board/COLD").json()["detail"].startswith(words)
 
 
+def test_where_operators_have_tokens_only_the_pages_say_how_a_browser_writes(
+    marts_url: str, marts: psycopg.Connection
+) -> None:
+    store(marts, USUAL_WALL, datetime.now(UTC))
+    words = "come through a proxy with a login (HEARTBEAT_TRUSTED_PROXIES)"
+    with (
+        served(app(marts_url, OPERATOR_TOKENS=f"dana={TOKEN}")) as origin,
+        httpx.Client(base_url=origin, timeout=20) as client,
+    ):
+        page = client.get("/m/COLD").text
+        assert words in page
+        assert "<form" not in page
+        wall = client.get("/").text
+        assert "<button disabled title=" in wall
+        assert words in wall
+    both = {"OPERATOR_TOKENS": f"dana={TOKEN}", "TRUSTED_PROXIES": "10.0.0.7"}
+    with served(app(marts_url, **both)) as origin:
+        assert "<form" in httpx.get(f"{origin}/m/COLD", timeout=20).text
+
+
 def test_the_policy_of_a_page_keeps_its_forms(origin: str) -> None:
     policy = httpx.get(f"{origin}/", timeout=20).headers["content-security-policy"]
     assert "form-action 'self'" in policy

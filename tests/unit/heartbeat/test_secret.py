@@ -19,6 +19,7 @@ SECRETS = {
     "HEARTBEAT_DATABASE_URL": URL,
     "HEARTBEAT_OPERATOR_TOKENS": "ada=0123456789abcdef",
     "HEARTBEAT_DAGSTER_TOKEN": "of-dagster-and-the-api",
+    "HEARTBEAT_READ_DATABASE_URL": "postgresql://standby/marts?password=of-the-standby",
     "SOURCE_BANK_URL": "postgresql://reader:of-the-bank@bank/core",
 }
 ALLOWED = {
@@ -32,7 +33,7 @@ ALLOWED = {
     },
     "api": {
         *("HEARTBEAT_API_PASSWORD", "HEARTBEAT_OPERATOR_PASSWORD", "HEARTBEAT_OPERATOR_TOKENS"),
-        "HEARTBEAT_DAGSTER_TOKEN",
+        *("HEARTBEAT_DAGSTER_TOKEN", "HEARTBEAT_READ_DATABASE_URL"),
     },
 }
 
