@@ -1,4 +1,4 @@
-"""Logs for programs: one JSON document an event, one line a document."""
+"""Logs for files: lines without colour codes, or one JSON document per event and line."""
 
 import json
 import logging
@@ -37,6 +37,7 @@ _OWN = frozenset(
 )
 """What a record has by itself, and what tells nothing more."""
 _DAGSTER = {"run_id": "run_id", "job_name": "job", "step_key": "step"}
+_COLOUR_CODE = re.compile(r"\x1b\[[0-9;]*m")
 _LONGEST = 10_000
 """Letters of one value that is no text by itself: an event of Dagster has all its assets in it."""
 
@@ -78,10 +79,12 @@ def install(log_format: LogFormat) -> None:
     Dagster, uvicorn and coloredlogs each bring handlers with formatters of their own, some made
     anew for every run. So it is the stream handlers that get another way to write a record.
     """
+    plain = logging.Handler.format
     if log_format is LogFormat.TEXT:
+        if not sys.stderr.isatty():
+            logging.StreamHandler.format = _without_colours  # type: ignore[method-assign, assignment]
         return
     formatter = JsonFormatter()
-    plain = logging.Handler.format
 
     def as_json(handler: logging.Handler, record: logging.LogRecord) -> str:
         return formatter.format(record)
@@ -91,6 +94,11 @@ def install(log_format: LogFormat) -> None:
     logging.captureWarnings(True)
     sys.excepthook = _told_at_the_end
     threading.excepthook = _told_of_a_thread
+
+
+def _without_colours(handler: logging.Handler, record: logging.LogRecord) -> str:
+    """What the handler writes, without the codes for a terminal: it goes to a file or a journal."""
+    return _COLOUR_CODE.sub("", logging.Handler.format(handler, record))
 
 
 def _message(record: logging.LogRecord) -> str:

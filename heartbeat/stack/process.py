@@ -157,9 +157,10 @@ def become(name: str, settings: Settings, *, end_runs: bool = False) -> None:
 def _logged(command: tuple[str, ...], settings: Settings) -> tuple[str, ...]:
     """The command, run by what writes its log as the settings ask."""
     begin = len(_RUN_MODULE)
-    if settings.log_format is LogFormat.TEXT or command[:begin] != _RUN_MODULE:
+    if command[:begin] != _RUN_MODULE:
         return command
-    quiet = _QUIET_START if CODE_MODULE in command else ()
+    is_json = settings.log_format is LogFormat.JSON
+    quiet = _QUIET_START if is_json and CODE_MODULE in command else ()
     return (*_RUN_MODULE, "heartbeat.logged", *command[begin:], *quiet)
 
 

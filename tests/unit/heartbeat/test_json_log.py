@@ -124,3 +124,14 @@ def test_every_line_of_a_process_is_a_document_whatever_writes_it() -> None:
     assert failed["traceback"].startswith("Traceback")
     assert any("ZeroDivisionError" in line.get("traceback", "") for line in lines)
     assert next(line for line in lines if line["message"] == "of Dagster")["table"]
+
+
+def test_a_text_log_in_a_file_has_no_colour_codes() -> None:
+    program = PROGRAM.partition("import uvicorn")[0].replace("LogFormat.JSON", "LogFormat.TEXT")
+    ended = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    said = ended.stdout + ended.stderr
+    assert "of Dagster" in said
+    assert "of a run" in said
+    assert "\x1b" not in said
