@@ -21,6 +21,7 @@ from heartbeat.project import Project
 from heartbeat.settings import Settings
 from heartbeat.source import Source, parse_source_file
 from heartbeat_assets.code_location import code_location
+from tests.conftest import open_to_logins
 
 REAL_DATA = Path(__file__).parents[3] / "shared" / "realdata"
 PROJECT = Path(__file__).parent / "real_project"
@@ -113,6 +114,7 @@ def landed(
                 sql.Identifier(migrated_template)
             )
         )
+    open_to_logins(postgres.url("real_marts"))
     environment = {
         "HEARTBEAT_PROJECT": str(folder / "project"),
         "HEARTBEAT_HOME": str(folder / "home"),

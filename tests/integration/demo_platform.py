@@ -25,6 +25,7 @@ from heartbeat.metrics.registered_lines import read_lines
 from heartbeat.metrics.registry import sync
 from heartbeat.project import Project
 from heartbeat.settings import Settings
+from tests.conftest import open_to_logins
 from tests.integration.landed_bank import Notes
 
 REPOSITORY = Path(__file__).parents[2]
@@ -92,6 +93,7 @@ def demo_platform(
         with server.running(), psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
             create = sql.SQL("create database {} template {}")
             admin.execute(create.format(marts, sql.Identifier(template)))
+            open_to_logins(postgres.url(name))
             url = server.url("postgres")
             bank = seed(url, anchor=ANCHOR, clients=clients, incidents=incidents)
             environment.setenv("HEARTBEAT_PROJECT", str(REPOSITORY))

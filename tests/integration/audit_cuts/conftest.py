@@ -13,6 +13,7 @@ from psycopg import Connection, sql
 from heartbeat.audit.audit_cut import PLATFORM_TABLES
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.segments.segment_days import store_segments
+from tests.conftest import open_to_logins
 from tests.integration.audit_cuts.bank_cuts import BankCuts
 from tests.integration.demo_platform import ANCHOR, demo_platform
 
@@ -64,6 +65,7 @@ def _copied(
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute(f"create database {name} template cut_marts".encode())
         url = postgres.url(name)
+        open_to_logins(url)
         settings = bank.platform.settings.model_copy(update={"explicit_database_url": url})
         with psycopg.connect(url, autocommit=True) as connection:
             yield BankCuts(replace(bank.platform, settings=settings)), connection

@@ -12,6 +12,7 @@ import pytest
 
 from heartbeat.audit.audit_snapshot import draw_cut
 from heartbeat.embedded_postgres import EmbeddedPostgres
+from tests.conftest import open_to_logins
 from tests.integration.audit_cuts.bank_cuts import MOMENT, BankCuts
 from tests.integration.demo_platform import ANCHOR
 
@@ -48,6 +49,7 @@ def watched_bank(bank: BankCuts, postgres: EmbeddedPostgres) -> Iterator[BankCut
     with psycopg.connect(postgres.url("postgres"), autocommit=True) as admin:
         admin.execute("create database watched_cut_marts template cut_marts")
         url = postgres.url("watched_cut_marts")
+        open_to_logins(url)
         with psycopg.connect(url) as connection:
             connection.execute("truncate heartbeat.table_load_log")
             for (schema, table), moments in polls.items():
