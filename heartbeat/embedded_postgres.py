@@ -1,7 +1,9 @@
 """A PostgreSQL that comes as a Python package and runs in a folder, for the demo and for tests."""
 
+import fcntl
 import logging
 import os
+import pwd
 import shutil
 import subprocess
 import tempfile
@@ -39,6 +41,10 @@ _SERVER_OPTIONS = {
     "temp_file_limit": "8GB",
     "log_min_messages": "error",
 }
+
+_SYSTEM_USER = "pgserver"
+_ACCOUNTS_LOCK = Path("/etc/.pwd.lock")
+_READABLE_BY_ROOT = 0o600
 
 START_SECONDS = 30.0
 """How long a server that somebody else starts, or that recovers, is waited for."""
@@ -217,11 +223,11 @@ class EmbeddedPostgres:
         unfinished = self.folder.with_name(f"{self.folder.name}.unfinished")
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(parents=True)
-        PostgresServer(unfinished).ensure_pgdata_inited()
+        _package_server(unfinished).ensure_pgdata_inited()
         unfinished.rename(self.folder)
 
     def _package_server(self) -> PostgresServer:
-        return PostgresServer(self.folder)
+        return _package_server(self.folder)
 
     def _start_options(self) -> str:
         return " ".join(f"'{argument}'" for argument in self.command()[3:])
@@ -246,3 +252,27 @@ class EmbeddedPostgres:
             "make sure that you have a backup before you move the folder away to start afresh, "
             "or set HEARTBEAT_DATABASE_URL to your own server"
         )
+
+
+def _package_server(folder: Path) -> PostgresServer:
+    """The package's own view of a folder; as root it makes the system user where there is none.
+
+    One process at a time does that: of two `useradd` at once either one fails, or the second one
+    replaces the account that the first has already given files to.
+    """
+    if os.geteuid() or _has_account(_SYSTEM_USER):
+        return PostgresServer(folder)
+    lock = os.open(_ACCOUNTS_LOCK, os.O_CREAT | os.O_RDWR, _READABLE_BY_ROOT)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        return PostgresServer(folder)
+    finally:
+        os.close(lock)
+
+
+def _has_account(name: str) -> bool:
+    try:
+        pwd.getpwnam(name)
+    except KeyError:
+        return False
+    return True

@@ -24,7 +24,7 @@ def up(
     """Run the whole stack in the foreground; Ctrl-C stops all of it."""
     from heartbeat.stack.up import Stack
 
-    stack = Stack(Settings.load(), Console())
+    stack = Stack(Settings.load(), Console(soft_wrap=True))
     if demo:
         stack.run_demo(["--scale", str(scale)])
     else:
@@ -51,7 +51,7 @@ def first_runs() -> None:
     """Run what is due once Dagster is there, as `up` does: refresh, benchmark, segment, audit."""
     from heartbeat.stack.first_runs import FirstRuns, outcome_line
 
-    runs = FirstRuns(Settings.load(), Console())
+    runs = FirstRuns(Settings.load(), Console(soft_wrap=True))
     runs.wait_until_loaded()
     typer.echo(outcome_line(runs.run()))
 
