@@ -53,6 +53,9 @@ def test_servers_made_at_once_make_their_system_user_once(tmp_path: Path) -> Non
 
 def _has_mount_namespaces() -> bool:
     unshare = shutil.which("unshare")
-    return unshare is not None and not subprocess.run(
-        [unshare, "--mount", "true"], check=False, capture_output=True
-    ).returncode
+    return (
+        unshare is not None
+        and not subprocess.run(
+            [unshare, "--mount", "true"], check=False, capture_output=True
+        ).returncode
+    )
