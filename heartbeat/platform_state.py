@@ -22,6 +22,7 @@ from heartbeat.sql import platform_statements
 
 _STATEMENTS = platform_statements("platform_state")
 _LOOK_SECONDS = 0.5
+_LONGEST_SILENCE_SECONDS = 10.0
 
 _logger = logging.getLogger(__name__)
 
@@ -118,7 +119,7 @@ def recording_disk(settings: Settings, run_id: str) -> Iterator[None]:
             "database_before": database_before,
         }
         try:
-            with connect(settings.login_url(Login.INGEST)) as connection:
+            with _beside_the_landing(settings) as connection:
                 store_disk(connection, after)
                 size = read_database_size(connection)
                 connection.execute(_STATEMENTS["take_disk"], taken | {"database_after": size})
@@ -128,10 +129,19 @@ def recording_disk(settings: Settings, run_id: str) -> Iterator[None]:
 
 def _database_size(settings: Settings) -> int:
     try:
-        with connect(settings.login_url(Login.INGEST)) as connection:
+        with _beside_the_landing(settings) as connection:
             return read_database_size(connection)
     except psycopg.Error:
         return 0  # the landing itself tells that the database is away
+
+
+@contextmanager
+def _beside_the_landing(settings: Settings) -> Iterator[Connection[Any]]:
+    """A session that a landing may lose: it waits neither for a standby nor long for an answer."""
+    url = settings.login_url(Login.INGEST)
+    with connect(url, settings={"synchronous_commit": "local"}) as connection:
+        connection.longest_silence = _LONGEST_SILENCE_SECONDS
+        yield connection
 
 
 class _LowestFree:

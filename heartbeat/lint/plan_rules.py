@@ -99,7 +99,7 @@ class Plans:
 
     def _explained(self, sql: str) -> "PlanNode | Unplanned":
         try:
-            with self.connection.transaction():
+            with self.connection.transaction(force_rollback=True):
                 rows = self.connection.execute(f"{_EXPLAIN}{sql}".encode()).fetchall()
         except psycopg.Error as error:
             place = int(error.diag.statement_position or 0) - len(_EXPLAIN)

@@ -49,7 +49,8 @@ class Values:
     def _computed(self, metric: Metric) -> Computed:
         started = time.monotonic()
         try:
-            with self.connection.transaction():
+            # rolled back, it lets its locks go, by which the next one's reads are known
+            with self.connection.transaction(force_rollback=True):
                 read_value(self.connection, metric)
                 seconds = time.monotonic() - started
                 return Computed(seconds, touched_tables(self.connection))

@@ -17,7 +17,7 @@ import psutil
 
 REPOSITORY = Path(__file__).parents[2]
 HEARTBEAT = [sys.executable, "-m", "heartbeat"]
-PATIENCE_SECONDS = 900
+PATIENCE_SECONDS = 300
 """When to give up on what hangs: on a busy machine a stack takes minutes to start, else 40 s."""
 
 

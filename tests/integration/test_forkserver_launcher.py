@@ -25,7 +25,7 @@ from dagster._grpc.client import DagsterGrpcClient
 from forkserver_launcher.silent_workers import SilentWorkers
 from forkserver_launcher.worker_lock import WorkerLocks, write_holder
 
-PATIENCE_SECONDS = 300
+PATIENCE_SECONDS = 120
 DAGSTER_YAML = """\
 telemetry: {{enabled: false}}
 run_monitoring: {{enabled: true, start_timeout_seconds: 5, cancel_timeout_seconds: 5}}
@@ -177,7 +177,7 @@ class Shop:
             return False
 
     def locks(self) -> list[Path]:
-        return list((self.home / "run_workers").glob("*"))
+        return list((self.home / "run_workers").glob("*.worker"))
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
