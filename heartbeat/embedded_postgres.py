@@ -59,6 +59,8 @@ host    all           all   127.0.0.1/32  scram-sha-256
 host    all           all   ::1/128       scram-sha-256
 """
 
+_CLOSE_OTHER_DATABASES = "revoke connect, temporary on database postgres, template1 from public"
+
 PSQL = Path(POSTGRES_VERSIONS[TARGET_POSTGRES_VERSION]) / "psql"
 """The client that comes with the package."""
 
@@ -106,6 +108,7 @@ class EmbeddedPostgres:
             connection.execute(
                 alter.format(sql.Identifier(_SUPERUSER), sql.Literal(verifier.decode()))
             )
+            connection.execute(_CLOSE_OTHER_DATABASES)
             self._replace(rules, _ACCESS_RULES)
             connection.execute("select pg_catalog.pg_reload_conf()")
 

@@ -4,7 +4,7 @@ import asyncio
 import logging
 import threading
 import time
-from collections.abc import Callable, Hashable, Sequence
+from collections.abc import Callable, Hashable, Iterable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from typing import Any, Generic, TypeVar, cast
@@ -18,6 +18,7 @@ _logger = logging.getLogger(__name__)
 
 _LIFETIME_SECONDS = 1.0
 _OLDEST_SECONDS = 2.0
+_PATIENCE_SECONDS = 5.0
 _PATIENCE_WHILE_AWAY_SECONDS = 1.0
 
 
@@ -60,8 +61,9 @@ class Holder(Generic[Value]):
     gets a reading from before a change that was there when it asked: it waits for a look that
     begins after it, which all who ask meanwhile share, and for a read where the look found one.
 
-    After a read that failed requests wait a second at most, and are told the last good value: a
-    server that is frozen must not keep each of them as long as a wall waits for an answer.
+    A request waits five seconds at most, and after a read that failed one: a server that is frozen
+    must not keep it as long as a wall waits for an answer. It is then told the last good value, and
+    that it is not fresh.
     """
 
     def __init__(
@@ -88,20 +90,32 @@ class Holder(Generic[Value]):
 
     def reading(self, patience_seconds: float | None = None) -> Reading[Value]:
         """The present reading; who has little patience may get an older one."""
-        wait(self._awaited(), self._patience(patience_seconds))
-        return self._held
+        _, late = wait(self._awaited(), self._patience(patience_seconds))
+        return self._told(late, patience_seconds)
 
     async def read(self, patience_seconds: float | None = None) -> Reading[Value]:
         """The present reading, without a thread of its own."""
         # a request that is given up must not take along what others wait for: no wait_for here
-        if awaited := [asyncio.wrap_future(each) for each in self._awaited()]:
-            await asyncio.wait(awaited, timeout=self._patience(patience_seconds))
-        return self._held
+        awaited = self._awaited()
+        if wrapped := [asyncio.wrap_future(each) for each in awaited]:
+            await asyncio.wait(wrapped, timeout=self._patience(patience_seconds))
+        return self._told(awaited, patience_seconds)
 
-    def _patience(self, seconds: float | None) -> float | None:
-        if self._held.value is None or self._held.failure is None:
-            return seconds
-        return min(_PATIENCE_WHILE_AWAY_SECONDS, seconds or _PATIENCE_WHILE_AWAY_SECONDS)
+    def _patience(self, seconds: float | None) -> float:
+        away = self._held.value is not None and self._held.failure is not None
+        longest = _PATIENCE_WHILE_AWAY_SECONDS if away else _PATIENCE_SECONDS
+        return longest if seconds is None else min(longest, seconds)
+
+    def _told(
+        self, awaited: Iterable[Future[None]], patience_seconds: float | None
+    ) -> Reading[Value]:
+        with self._lock:
+            late = any(not each.done() for each in awaited)
+            if late and patience_seconds is None and self._held.failure is None:
+                failure = f"the database has not answered for {_PATIENCE_SECONDS:g} s"
+                self._held = Reading(self._held.value, failure)
+                self._behind = True
+            return self._held
 
     def _awaited(self) -> list[Future[None]]:
         """What a request must wait for; begins a read when it is time, and a look if need be."""

@@ -2,6 +2,7 @@
 
 import shutil
 import socket
+import tempfile
 from collections.abc import Sequence
 
 from heartbeat.errors import SettingsError
@@ -22,9 +23,8 @@ def check_home(settings: Settings) -> None:
     """Raise SettingsError for a state folder or a disk that cannot be used."""
     try:
         settings.home.mkdir(parents=True, exist_ok=True)
-        probe = settings.home / ".writable"
-        probe.touch()
-        probe.unlink()
+        with tempfile.TemporaryFile(dir=settings.home):
+            pass
     except OSError as error:
         raise SettingsError(
             f"the state folder {settings.home} cannot be written ({error.strerror}); "

@@ -12,6 +12,7 @@ import psycopg
 import pytest
 
 from heartbeat.cli.marts import opened_marts
+from heartbeat.connection_string import of_database
 from heartbeat.embedded_postgres import EmbeddedPostgres
 from heartbeat.errors import SettingsError
 from heartbeat.login import Login
@@ -48,6 +49,9 @@ def test_a_new_server_lets_nobody_in_without_a_password_that_only_we_can_read(ho
             )
             with psycopg.connect(url) as connection:
                 assert connection.execute("select current_user").fetchone() == (login.value,)
+            for other in ("postgres", "template1"):
+                with pytest.raises(psycopg.OperationalError, match="permission denied"):
+                    psycopg.connect(of_database(url, other))
     files = sorted((home / "logins").iterdir())
     assert [file.name for file in files] == sorted(["postgres", *map(str, Login)])
     assert {stat.S_IMODE(file.stat().st_mode) for file in files} == {0o600}

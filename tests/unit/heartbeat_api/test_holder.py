@@ -77,6 +77,24 @@ def test_what_is_older_than_two_seconds_is_not_told(marts: Marts, holder: Holder
     assert holder.reading().value == "read 2"
 
 
+@pytest.mark.parametrize("held", ["read 1", None])
+def test_a_read_that_takes_too_long_is_told_as_one_that_failed_until_it_is_there(
+    marts: Marts, holder: Holder[str], monkeypatch: pytest.MonkeyPatch, held: str | None
+) -> None:
+    if held:
+        holder.reading()
+        marts.done.acquire()
+    monkeypatch.setattr("heartbeat_api.holder._PATIENCE_SECONDS", 0.05)
+    marts.seconds = 2.0
+    marts.gate.clear()
+    for told in (holder.reading(), asyncio.run(holder.read())):
+        assert told == Reading(held, "the database has not answered for 0.05 s")
+    marts.gate.set()
+    marts.done.acquire()
+    marts.seconds = 4.0
+    assert holder.renewed().failure is None
+
+
 def test_the_last_good_value_stays_with_the_reason_while_it_cannot_be_read(
     marts: Marts, holder: Holder[str]
 ) -> None:
@@ -242,6 +260,22 @@ def test_while_nobody_can_tell_of_changes_the_reading_says_why_it_is_not_fresh(
     commits.away = False
     marts.seconds = 1.0
     assert current.reading().failure is None
+
+
+def test_a_look_that_takes_too_long_is_told_and_followed_by_a_read(
+    marts: Marts, commits: Commits, current: Holder[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    current.reading()
+    monkeypatch.setattr("heartbeat_api.holder._PATIENCE_SECONDS", 0.05)
+    commits.gate.clear()
+    late = current.reading()
+    assert late == Reading("read 1", "the database has not answered for 0.05 s")
+    monkeypatch.undo()
+    commits.gate.set()
+    marts.seconds = 1.0
+    after = current.reading()
+    assert after.failure is None
+    assert after.value != "read 1"
 
 
 def test_a_request_that_is_given_up_takes_nobody_along(
