@@ -45,12 +45,12 @@ bench: $(VENV)/installed-bench ## Side-by-side measurements
 	@for each in benchmarks/*.py; do echo "== $$each"; $(BIN)/python $$each || exit 1; done
 
 soak: $(VENV)/installed-dev ## Hours of random business and of killed processes
-	HEARTBEAT_SOAK=1 $(BIN)/pytest tests/integration/test_committed_states.py tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
+	HEARTBEAT_SOAK=1 $(BIN)/pytest --timeout 0 tests/integration/test_committed_states.py tests/integration/test_landing_states.py tests/integration/test_landing_killed.py \
 		tests/integration/test_forkserver_launcher.py tests/integration/test_api_memory.py tests/acceptance/test_refresh.py tests/acceptance/test_comes_back.py \
 		tests/acceptance/test_cockpit_in_a_browser.py
 
 containers: $(VENV)/installed-dev ## Build the image and try the containers for real, where a Docker engine is
-	$(BIN)/pytest tests/containers
+	$(BIN)/pytest --timeout 0 tests/containers
 
 lock: ## Write the lock files anew from pyproject.toml (needs uv)
 	echo uv | uv pip compile -q --universal --generate-hashes --no-header --python-version 3.11 -o requirements-installer.lock -

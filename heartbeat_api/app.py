@@ -72,7 +72,7 @@ def create_app(settings: Settings) -> FastAPI:
     wall_page = partial(page_routes.wall_page, shell=shell)
     changes = Changes(settings.login_url(Login.API), without_primary=database.has_standby)
     snapshots = _snapshots(database, settings, wall_page, changes)
-    jobs = Holder(partial(read_active_job, database, desk))
+    jobs = Holder(partial(read_again, partial(read_active_job, database, desk)))
     asked_of_state = DagsterClient.of(settings, timeout_seconds=_STATE_SECONDS)
     state = Holder(partial(read_dagster_state, asked_of_state))
     listener = ChangeListener(settings.login_url(Login.API), snapshots.reading)

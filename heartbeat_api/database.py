@@ -6,9 +6,10 @@ from typing import Any, TypeVar
 
 import psycopg
 
+from heartbeat.postgres_session import SilentServerError
 from heartbeat.schema.version import SchemaVersionError, require_version
 from heartbeat_api.absence import Absence
-from heartbeat_api.session_pool import SessionPool
+from heartbeat_api.session_pool import SessionPool, begin_reading
 from heartbeat_api.standby import Position, Standby, read_position
 
 Answer = TypeVar("Answer")
@@ -18,8 +19,11 @@ class UnavailableError(Exception):
     """What a request needs does not answer now, or has a schema `heartbeat` of another version."""
 
 
-class StandbyReadError(UnavailableError):
-    """A read of the standby broke off; the next one goes to the primary, where there is one."""
+class BrokenReadError(UnavailableError):
+    """A read broke off: its session was ended, or stood in the way of what the standby replays.
+
+    Read once more, it has another session, of the primary where a standby broke it off.
+    """
 
 
 class Database:
@@ -72,12 +76,18 @@ class Database:
             except psycopg.Error as error:
                 assert self._standby is not None
                 self._standby.failed(error)
-                raise StandbyReadError(reason_of(error)) from error
+                raise BrokenReadError(reason_of(error)) from error
 
     @contextmanager
     def reading_primary(self) -> Iterator[psycopg.Connection[Any]]:
         """The same for what a standby does not know, such as who holds a lock."""
-        with _unavailable(), self._asked(), self._primary.reading() as connection:
+        with (
+            _unavailable(),
+            self._asked(),
+            self._primary.session() as connection,
+            _broken_off(connection),
+        ):
+            begin_reading(connection)
             with _unavailable_version():
                 require_version(connection)
             yield connection
@@ -121,10 +131,10 @@ class Database:
 
 
 def read_again(read: Callable[[], Answer]) -> Answer:
-    """What `read` gives; once more where the standby broke it off. Raises UnavailableError."""
+    """What `read` gives, once more where it broke off; raises UnavailableError."""
     try:
         return read()
-    except StandbyReadError:
+    except BrokenReadError:
         return read()
 
 
@@ -137,6 +147,17 @@ def _unavailable(*, only_primary: bool = False) -> Iterator[None]:
         if only_primary:
             reason = f"this needs the primary database, reads go on without it: {reason}"
         raise UnavailableError(reason) from error
+
+
+@contextmanager
+def _broken_off(connection: psycopg.Connection[Any]) -> Iterator[None]:
+    """A read whose session the server has ended can be made in another one."""
+    try:
+        yield
+    except psycopg.OperationalError as error:
+        if connection.closed and not isinstance(error, SilentServerError):
+            raise BrokenReadError(reason_of(error)) from error
+        raise
 
 
 @contextmanager

@@ -1,4 +1,4 @@
-"""Routes whose reads are made again where the standby broke them off."""
+"""Routes whose reads are made again where they broke off."""
 
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -6,13 +6,13 @@ from typing import Any
 from fastapi import Request, Response
 from fastapi.routing import APIRoute
 
-from heartbeat_api.database import StandbyReadError
+from heartbeat_api.database import BrokenReadError
 
 _READS = {"GET", "HEAD"}
 
 
 class RereadingRoute(APIRoute):
-    """A route that answers a read once more, then from the primary where there is one."""
+    """A route that answers a read once more."""
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
         """What answers a request."""
@@ -21,7 +21,7 @@ class RereadingRoute(APIRoute):
         async def answer_again(request: Request) -> Response:
             try:
                 return await answer(request)
-            except StandbyReadError:
+            except BrokenReadError:
                 if request.method not in _READS:
                     raise
                 return await answer(request)

@@ -70,13 +70,6 @@ class SessionPool:
             yield connection
 
     @contextmanager
-    def reading(self) -> Iterator[Connection[Any]]:
-        """One read-only transaction, consistent over its statements; raises psycopg.Error."""
-        with self.session() as connection:
-            begin_reading(connection)
-            yield connection
-
-    @contextmanager
     def writing(self) -> Iterator[Connection[Any]]:
         """One transaction that may write; raises psycopg.Error."""
         with self.session() as connection:

@@ -28,6 +28,7 @@ HEAVY = frozenset(
         "containers",
         "integration/test_api_memory.py",
         "integration/test_web_doors.py",
+        "integration/test_embedded_server.py",
         "integration/audit_cuts",
         "integration/test_api_document.py",
         "integration/test_audit_pages.py",

@@ -71,7 +71,7 @@ begin
         select oid::regprocedure
         from pg_catalog.pg_proc
         where pronamespace = 'pg_catalog'::regnamespace
-          and proname ~ '^(pg_(try_)?advisory_.*|pg_notify|pg_(cancel|terminate)_backend|lo_.*|lowrite|loread)$'
+          and proname ~ '^(pg_(try_)?advisory_.*|pg_notify|pg_logical_emit_message|pg_(cancel|terminate)_backend|lo_.*|lowrite|loread)$'
     loop
         execute format('revoke execute on function %s from public', withdrawn);
         if withdrawn::text ~ '^pg_(try_)?advisory_|^pg_(cancel|terminate)_backend' then

@@ -379,12 +379,22 @@ def kill_source(bank: RefreshedBank) -> None:
     bank.source.start()
 
 
-KILLS: dict[str, Callable[[RefreshedBank], object]] = {
-    "worker": lambda bank: kill(bank.up.named("forkserver_launcher.server")),
-    "code server": lambda bank: kill(bank.up.named("heartbeat_assets.definitions")),
-    "daemon": lambda bank: kill(bank.up.named("dagster._daemon")),
-    "webserver": lambda bank: kill(bank.up.named("dagster_webserver")),
-    "api": lambda bank: kill(bank.up.named("heartbeat_api")),
+def kill_process(words: str) -> Callable[[RefreshedBank], None]:
+    """Kill what has those words in its command line, once it is there."""
+
+    def kill_once_there(bank: RefreshedBank) -> None:
+        bank.waits_until(lambda: bank.up.named(words) != [])
+        kill(bank.up.named(words))
+
+    return kill_once_there
+
+
+KILLS: dict[str, Callable[[RefreshedBank], None]] = {
+    "worker": kill_process("forkserver_launcher.server"),
+    "code server": kill_process("heartbeat_assets.definitions"),
+    "daemon": kill_process("dagster._daemon"),
+    "webserver": kill_process("dagster_guard"),
+    "api": kill_process("heartbeat_api"),
     "marts": lambda bank: kill(bank.up.named(f"postgres -D {bank.up.home}/postgres")),
     "source": kill_source,
 }
@@ -410,7 +420,7 @@ def test_after_kills_at_random_moments_everything_goes_on_by_itself(bank: Refres
     assert {each["signal"] for each in bank.up.api("/api/metrics")["metrics"]} == {"ok"}
     assert partial_or_contradicting(bank) == []
     locks = bank.up.home / "dagster" / "run_workers"
-    bank.waits_until(lambda: list(locks.glob("*")) == [])
+    bank.waits_until(lambda: list(locks.glob("*.worker")) == [])
     bank.waits_until(lambda: len(bank.up.named("forkserver_launcher.server")) == 1)
 
 

@@ -15,6 +15,7 @@ class Dagster(BaseHTTPRequestHandler):
     """Knows one run, in the status, and the metrics and tables, that a test says."""
 
     status: ClassVar[str] = "STARTED"
+    once_launched: ClassVar[str] = "QUEUED"
     metrics: ClassVar[tuple[str, ...]] = ()
     tables: ClassVar[tuple[str, ...]] = ()
     launches: ClassVar[int] = 0
@@ -50,7 +51,7 @@ class Dagster(BaseHTTPRequestHandler):
             return {"instance": {"daemonHealth": {"allDaemonStatuses": [beats]}}}
         if "launchRun" in query:
             Dagster.launches += 1
-            Dagster.status = "QUEUED"
+            Dagster.status = Dagster.once_launched
             return {"launchRun": {"__typename": "LaunchRunSuccess", "run": {"runId": JOB}}}
         if "Failure" in query:
             return {"runOrError": {"eventConnection": {"events": []}}}
@@ -83,7 +84,7 @@ class Dagster(BaseHTTPRequestHandler):
 def dagster(*metrics: str) -> Iterator[str]:
     """Serve one whose graph has those metrics and whose run is going on; gives its address."""
     Dagster.status, Dagster.metrics, Dagster.tables = "STARTED", metrics, ()
-    Dagster.launches = 0
+    Dagster.once_launched, Dagster.launches = "QUEUED", 0
     Dagster.location = {"__typename": "RepositoryLocation", "repositories": []}
     Dagster.beat = Dagster.created = None
     server = ThreadingHTTPServer(("127.0.0.1", 0), Dagster)

@@ -37,6 +37,9 @@ def managed() -> Iterator[EmbeddedPostgres]:
     folder = Path(tempfile.mkdtemp(prefix="heartbeat-managed-"))
     server = EmbeddedPostgres(folder / "pg", logins=LoginFolder(folder / "logins"))
     with server.running():
+        with psycopg.connect(server.url("postgres"), autocommit=True) as administrator:
+            # as on a server that is not embedded
+            administrator.execute("grant connect on database postgres to public")
         yield server
     shutil.rmtree(folder)
 

@@ -135,7 +135,8 @@ def test_a_refresh_tells_how_much_failed_and_each_reason_once(
     )
     with dagster("fees") as url:
         monkeypatch.setenv("HEARTBEAT_DAGSTER_URL", url)
-        Dagster.status, Dagster.tables = "FAILURE", ("bank_core.fee", "bank_core.tax")
+        Dagster.status = Dagster.once_launched = "FAILURE"
+        Dagster.tables = ("bank_core.fee", "bank_core.tax")
         refreshed = heartbeat("refresh")
     assert refreshed.stdout.splitlines()[-2:] == [
         "tables   0 of 2 landed, 2 failed",
