@@ -36,6 +36,7 @@ def opened(browser: Browser, url: str, width: int, height: int) -> Iterator[Page
     )
     page = context.new_page()
     page.goto(url)
+    page.evaluate("document.fonts.ready")
     yield page
     context.close()
 
@@ -67,6 +68,7 @@ def test_every_metric_is_there_once_without_script_scroll_clip_or_overlap(
     with opened(browser, cockpit.origin, 1280, 720) as page:
         for name, (width, height) in SCREENS.items():
             page.set_viewport_size({"width": width, "height": height})
+            page.evaluate("document.fonts.ready")
             assert (name, page.evaluate(_LOOKS)["faults"]) == (name, [])
             assert (name, page.evaluate(TEXTS)["faults"]) == (name, [])
         codes = page.locator("[data-k]:visible .code").all_inner_texts()
