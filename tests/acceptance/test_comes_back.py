@@ -13,7 +13,7 @@ from tests.acceptance.conftest import SOAK
 from tests.acceptance.process_tree import PROCESSES, ProcessTree
 from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
 
-pytestmark = pytest.mark.skipif(not SOAK, reason="takes an hour: make soak")
+pytestmark = pytest.mark.skipif(not SOAK, reason="takes an hour and a half: make soak")
 
 _LONGER_THAN_EVERY_TIMEOUT = 330.0
 
