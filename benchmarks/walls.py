@@ -26,6 +26,7 @@ from pathlib import Path
 import httpx
 import psutil
 
+from tests.acceptance.process_tree import ProcessTree
 from tests.acceptance.running_stack import Up
 
 POLL, POLL_JOB, ABORT, LONGEST_DELAY = 30.0, 2.0, 8.0, 120.0
@@ -194,7 +195,7 @@ async def measure(up: Up, walls: int, minutes: float, away: float) -> tuple[Reco
     """The record, and how many screens are known and dark at the end."""
     origin = f"http://127.0.0.1:{up.ports['API']}"
     record, began = Record(), time.monotonic()
-    (api,) = up.named("heartbeat_api")
+    api = psutil.Process(ProcessTree(up).pid("api"))
     tasks = [
         *(asyncio.create_task(Wall(origin, f"wall-{n:03d}", record).lives()) for n in range(walls)),
         asyncio.create_task(refreshes(origin, record)),

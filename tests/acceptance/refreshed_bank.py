@@ -208,6 +208,9 @@ def refreshed_bank() -> Iterator[RefreshedBank]:
         variables = {
             "HEARTBEAT_PROJECT": str(folder / "project"),
             "SOURCE_BANK_URL": server.url,
+            # as long as a test may hold a compute up at the gate
+            "HEARTBEAT_LOCK_TIMEOUT": "5min",
+            "METRIC_STATEMENT_TIMEOUT": "5min",
         }
         environment.setenv("HEARTBEAT_HOME", str(folder / "home"))
         for name, value in variables.items():

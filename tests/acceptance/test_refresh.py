@@ -3,6 +3,7 @@
 import itertools
 import os
 import random
+import signal
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -19,6 +20,7 @@ from playwright.sync_api import Browser, expect
 
 from heartbeat.refresh.dagster_client import DagsterClient
 from heartbeat.refresh.run import RunProgress
+from tests.acceptance.process_tree import CHILD, ProcessTree
 from tests.acceptance.refreshed_bank import RefreshedBank, refreshed_bank
 from tests.acceptance.running_stack import PATIENCE_SECONDS
 
@@ -329,14 +331,18 @@ def test_an_audit_page_refreshes_one_cut_and_tells_how_it_goes(
     assert bank.job(again["job_id"])["cuts"] == {"done": 2, "planned": 2, "failed": []}
 
 
+def kill_process(name: str) -> Callable[[RefreshedBank], object]:
+    """Kill one process of the stack, once it is there."""
+    return lambda bank: ProcessTree(bank.up).send(name, signal.SIGKILL)
+
+
 def test_a_job_outlives_daemon_code_server_and_api(bank: RefreshedBank) -> None:
-    processes = ("dagster._daemon", "heartbeat_assets.definitions", "heartbeat_api")
     with bank.held_up():
         job_id = bank.asks("both")["job_id"]
         bank.waits_until(lambda: bank.phase(job_id) == "computing")
         waiting = bank.asks("payments")["job_id"]
-        for process in processes:
-            kill(bank.up.named(process))
+        for name in ("daemon", "code-location", "api"):
+            kill_process(name)(bank)
         bank.waits_until(lambda: bank.phase(job_id) == "computing")
     assert bank.ends(job_id)["state"] == "success"
     assert bank.ends(waiting)["state"] == "success"
@@ -347,7 +353,7 @@ def test_a_job_whose_database_was_killed_ends_and_the_next_is_green(bank: Refres
     with suppress(psycopg.OperationalError), bank.held_up():
         job_id = bank.asks("both")["job_id"]
         bank.waits_until(lambda: bank.phase(job_id) == "computing")
-        kill(bank.up.named(f"postgres -D {bank.up.home}/postgres"))
+        kill_process("marts")(bank)
     job = bank.ends(job_id)
     assert job["state"] in {"failed", "lost"}
     assert job["reason"]
@@ -358,8 +364,8 @@ def test_a_worker_that_dies_while_the_daemon_is_away_is_lost_as_well(bank: Refre
     with bank.held_up():
         job_id = bank.asks("both")["job_id"]
         bank.waits_until(lambda: bank.phase(job_id) == "computing")
-        for victim in (*bank.up.named("dagster._daemon"), worker_of(bank, job_id)):
-            victim.kill()
+        kill_process("daemon")(bank)
+        worker_of(bank, job_id).kill()
         bank.waits_until(lambda: bank.phase(job_id) == "ended", LOST_SECONDS)
     job = bank.job(job_id)
     assert job["state"] == "lost"
@@ -367,8 +373,9 @@ def test_a_worker_that_dies_while_the_daemon_is_away_is_lost_as_well(bank: Refre
     assert bank.ends(bank.asks("both")["job_id"])["state"] == "success"
 
 
-def kill(processes: list[psutil.Process]) -> None:
-    for each in processes:
+def kill_workers(bank: RefreshedBank) -> None:
+    """The workers of runs and their fork server, as far as there are any."""
+    for each in bank.up.named("forkserver_launcher.server"):
         with suppress(psutil.NoSuchProcess):
             each.kill()
 
@@ -379,23 +386,12 @@ def kill_source(bank: RefreshedBank) -> None:
     bank.source.start()
 
 
-def kill_process(words: str) -> Callable[[RefreshedBank], None]:
-    """Kill what has those words in its command line, once it is there."""
-
-    def kill_once_there(bank: RefreshedBank) -> None:
-        bank.waits_until(lambda: bank.up.named(words) != [])
-        kill(bank.up.named(words))
-
-    return kill_once_there
-
-
-KILLS: dict[str, Callable[[RefreshedBank], None]] = {
-    "worker": kill_process("forkserver_launcher.server"),
-    "code server": kill_process("heartbeat_assets.definitions"),
-    "daemon": kill_process("dagster._daemon"),
-    "webserver": kill_process("dagster_guard"),
-    "api": kill_process("heartbeat_api"),
-    "marts": lambda bank: kill(bank.up.named(f"postgres -D {bank.up.home}/postgres")),
+KILLS: dict[str, Callable[[RefreshedBank], object]] = {
+    **{
+        name: kill_process(name)
+        for name in (CHILD, "code-location", "daemon", "webserver", "api", "marts")
+    },
+    "worker": kill_workers,
     "source": kill_source,
 }
 
