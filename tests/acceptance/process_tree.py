@@ -47,7 +47,7 @@ class ProcessTree:
     def pids(self) -> list[int]:
         """Every process that is part of the stack, children of databases and runs among them."""
         held = [pid for each in self._locks.living() for pid in each.holders()]
-        runs = [pid for _, pid in self._workers.holders()]
+        runs = [each for _, pid in self._workers.holders() for each in _with_children(pid)]
         return sorted({*held, *runs, *self._workers.servers()})
 
     def lives(self) -> dict[str, list[int]]:
@@ -95,3 +95,10 @@ class ProcessTree:
         if held is None:
             return []
         return [pid for pid in process.holders() if (pid == held.pid) == (name != CHILD)]
+
+
+def _with_children(pid: int) -> list[int]:
+    """A worker, and what captures the output of its steps."""
+    with suppress(psutil.NoSuchProcess):
+        return [pid, *(each.pid for each in psutil.Process(pid).children(recursive=True))]
+    return []
