@@ -26,6 +26,7 @@ HEAVY = frozenset(
     {
         "acceptance",
         "containers",
+        "integration/test_api.py",
         "integration/test_api_memory.py",
         "integration/test_web_doors.py",
         "integration/test_embedded_server.py",
