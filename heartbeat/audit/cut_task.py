@@ -61,6 +61,8 @@ def _say(answers: BinaryIO, answer: Answer) -> None:
 def _answer(task: Task, session: psycopg.Connection[Any] | None) -> Answer:
     if task["do"] == "draw":
         return _drawn(task)
+    if task["do"] == "is_open":
+        return {"value": session is not None and not session.closed}
     path = Path(task["path"])
     try:
         if task["do"] == "describe":

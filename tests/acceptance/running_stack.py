@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -86,7 +87,8 @@ class Up:
         self._process.kill()
         self._process.wait()
         for each in self._own_processes():
-            each.kill()
+            with suppress(psutil.NoSuchProcess):
+                each.kill()
         psutil.wait_procs(self._own_processes(), timeout=PATIENCE_SECONDS)
 
     def api(self, path: str) -> Any:
